@@ -1,0 +1,1 @@
+"""How MPS is put on machines: embedded parts for a laptop, images, compose files, runbooks."""

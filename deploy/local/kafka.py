@@ -1,0 +1,219 @@
+"""Apache Kafka itself, as a child process: one KRaft node on loopback.
+
+Called by the stack, the tests and the benchmarks.
+"""
+
+import shutil
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from deploy.local import ports
+from deploy.local.jars import class_path
+from deploy.local.java import find_java
+from deploy.local.kafka_config import BrokerFiles, log4j2_yaml, server_properties
+from deploy.local.process import Child, spawn, tail
+from processors.errors import ConfigError, PlatformError
+
+PORT = 19092
+CONTROLLER_PORT = 19093
+# A start takes 1 to 3 s; a machine that is busy elsewhere may take ten times that.
+START_TIMEOUT_S = 60.0
+STOP_GRACE_S = 20.0
+HEAP_MB = 768
+DISK_FREE_MIN_BYTES = 1 << 30
+POLL_S = 0.03
+
+
+class EmbeddedKafka:
+    """A broker that keeps its data between starts.
+
+    Parameters
+    ----------
+    folder
+        Configuration and data. Two brokers never share one.
+    log_folder
+        Receives `kafka.log` (the broker's) and `kafka.out` (the Java machine's).
+    port
+        Clients' port: refused if in use. None takes 19092, or a free one.
+    heap_mb
+        Largest Java heap, MiB.
+    dies_with_us
+        On Linux the broker stops when this process dies.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log_folder: Path,
+        *,
+        port: int | None = None,
+        heap_mb: int = HEAP_MB,
+        dies_with_us: bool = True,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.log_folder = log_folder.resolve()
+        self.child: Child | None = None
+        self._required_port = port
+        self._port: int | None = None
+        self._heap_mb = heap_mb
+        self._dies_with_us = dies_with_us
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Return "127.0.0.1:PORT" of the broker started last.
+
+        Raises
+        ------
+        PlatformError
+            It was never started.
+        """
+        if self._port is None:
+            raise PlatformError("Kafka was not started yet: it has no address")
+        return f"{ports.LOOPBACK}:{self._port}"
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers; format its storage on the first start.
+
+        After `stop` it comes back on the same port with the same data.
+
+        Raises
+        ------
+        ConfigError
+            Port in use, no Java, or too little disk space.
+        PlatformError
+            The broker died or did not answer in time; the message has its last log lines.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        require_disk_space(self.folder, DISK_FREE_MIN_BYTES)
+        self._port = ports.choose(
+            "Kafka", preferred=self._port or PORT, required=self._required_port
+        )
+        controller_port = ports.choose("Kafka controller", preferred=CONTROLLER_PORT)
+        files = BrokerFiles(self.folder, self.folder / "data", self.log_folder / "kafka.log")
+        files.log4j.write_text(log4j2_yaml(files.log_path), encoding="utf-8")
+        files.server_properties.write_text(
+            server_properties(self._port, controller_port, files.data_folder), encoding="utf-8"
+        )
+        java = self._java_command()
+        if not (files.data_folder / "meta.properties").exists():
+            _format(java, files)
+        self.child = spawn(
+            "kafka",
+            [*java, f"-Dlog4j2.configurationFile={files.log4j}", "kafka.Kafka", str(files.server_properties)],
+            log_path=self.log_folder / "kafka.out",
+            dies_with_us=self._dies_with_us,
+        )
+        self._wait_until_ready(self.child, files.log_path)
+
+    def stop(self) -> None:
+        """Stop the broker cleanly; its data stays. Does nothing if it does not run."""
+        if self.child is not None:
+            self.child.stop(STOP_GRACE_S)
+            self.child = None
+
+    def kill(self) -> None:
+        """Kill the broker with SIGKILL, as a power cut would; for tests of recovery."""
+        if self.child is not None:
+            self.child.identity.kill()
+            self.child.popen.wait()
+            self.child = None
+
+    def __enter__(self) -> "EmbeddedKafka":
+        """Start the broker."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the broker."""
+        self.stop()
+
+    def _java_command(self) -> list[str]:
+        java = find_java()
+        return [
+            str(java.path),
+            f"-Xmx{self._heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-XX:ErrorFile={self.log_folder}/kafka_crash_%p.log",
+            "-Djava.awt.headless=true",
+            "-cp",
+            class_path(),
+        ]
+
+    def _wait_until_ready(self, child: Child, log_path: Path) -> None:
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        admin: AdminClient | None = None
+        while time.monotonic() < deadline_s:
+            if child.popen.poll() is not None:
+                self.child = None
+                raise PlatformError(f"{child.obituary()}\n{tail(log_path)}")
+            if ports.accepts(self._port or PORT):
+                # Made only now: a client that begins before the broker waits in its own back-off.
+                admin = admin or AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+                if _has_broker(admin):
+                    return
+            time.sleep(POLL_S)
+        self.stop()
+        raise PlatformError(
+            f"Kafka did not answer at {self.bootstrap_servers} within {START_TIMEOUT_S:.0f} s; "
+            f"last lines of its log:\n{tail(log_path)}"
+        )
+
+
+def require_disk_space(folder: Path, free_min_bytes: int) -> None:
+    """Refuse to start a part that would fill the disk.
+
+    Raises
+    ------
+    ConfigError
+        Less than the minimum is free where the folder lies.
+    """
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < free_min_bytes:
+        raise ConfigError(
+            str(folder),
+            "free disk space",
+            f"{free_bytes >> 20} MiB",
+            f"at least {free_min_bytes >> 20} MiB are needed; free some, "
+            "or set MPS_HOME to a folder on another disk",
+        )
+
+
+def _has_broker(admin: AdminClient) -> bool:
+    try:
+        return len(admin.list_topics(timeout=2.0).brokers) > 0
+    except KafkaException:
+        return False
+
+
+def _format(java: list[str], files: BrokerFiles) -> None:
+    """Give the data folder its cluster id and the newest feature levels of this version."""
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # An id that begins with a dash would read as an option.
+    cluster_id = "M" + cluster_id[1:]
+    done = subprocess.run(
+        [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            cluster_id,
+            "--config",
+            str(files.server_properties),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PlatformError(
+            f"Kafka's storage in {files.data_folder} cannot be formatted:\n{done.stdout}{done.stderr}"
+        )

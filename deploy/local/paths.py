@@ -1,0 +1,64 @@
+"""Where files live: the cache that may be deleted at any time, and the data of this checkout.
+
+Called by every embedded part and by the CLI.
+Both folders lie in the checkout, so that removing the checkout removes everything.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data folder of one running platform.
+
+    Parameters
+    ----------
+    folder
+        Absolute path. Created by the part that first writes there.
+    """
+
+    folder: Path
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of `NAME.log`, one file a process."""
+        return self.folder / "logs"
+
+    @property
+    def kafka(self) -> Path:
+        """Return the folder of the broker: its configuration and its data."""
+        return self.folder / "kafka"
+
+    @property
+    def redis(self) -> Path:
+        """Return the working folder of redis-server."""
+        return self.folder / "redis"
+
+    @property
+    def clickhouse(self) -> Path:
+        """Return the path that chDB owns."""
+        return self.folder / "clickhouse"
+
+    @property
+    def run_file(self) -> Path:
+        """Return the file that names the running processes."""
+        return self.folder / "run.json"
+
+    @property
+    def endpoints_file(self) -> Path:
+        """Return the file that names the addresses of the running parts."""
+        return self.folder / "endpoints.json"
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be fetched or computed again: `MPS_CACHE`, or `.cache`."""
+    return Path(os.environ.get("MPS_CACHE") or CHECKOUT / ".cache").resolve()
+
+
+def home() -> Home:
+    """Return the data folder of this checkout: `MPS_HOME`, or `.mps`."""
+    return Home(Path(os.environ.get("MPS_HOME") or CHECKOUT / ".mps").resolve())

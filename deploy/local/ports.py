@@ -1,0 +1,82 @@
+"""Loopback ports: find a free one, or say who holds the one that was asked for.
+
+Called by every embedded part before it starts.
+"""
+
+import contextlib
+import errno
+import socket
+
+import psutil
+
+from processors.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on the loopback port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections are in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise
+    return True
+
+
+def choose(part: str, *, preferred: int, required: int | None = None) -> int:
+    """Return the port a part shall listen on.
+
+    Parameters
+    ----------
+    part
+        Name of the part, for the error.
+    preferred
+        Taken when it is free; else the system picks another.
+    required
+        Taken or refused, never replaced: the user asked for this one.
+
+    Raises
+    ------
+    ConfigError
+        The required port is in use.
+    """
+    if required is not None:
+        if not is_free(required):
+            raise ConfigError(
+                part,
+                "port",
+                required,
+                f"it is in use on {LOOPBACK} by {holder(required)}; "
+                "stop that process or choose another port",
+            )
+        return required
+    if is_free(preferred):
+        return preferred
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def holder(port: int) -> str:
+    """Return "NAME (pid N)" of the process that listens on the port, as far as we may see it."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another process"
+
+
+def accepts(port: int, timeout_s: float = 0.2) -> bool:
+    """Return whether something answers on the loopback port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,64 @@
+"""Fixtures for every test: one real broker and one real redis-server for the whole test session."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from deploy.local.kafka import EmbeddedKafka
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """Run one Apache Kafka for all tests; a test makes topics and groups of its own in it."""
+    folder = tmp_path_factory.mktemp("kafka")
+    with EmbeddedKafka(folder / "kafka", folder / "logs") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(request: pytest.FixtureRequest) -> str:
+    """Return the broker's address; `MPS_TEST_BOOTSTRAP_SERVERS` names one that already runs."""
+    given = os.environ.get("MPS_TEST_BOOTSTRAP_SERVERS")
+    if given:
+        return given
+    broker: EmbeddedKafka = request.getfixturevalue("kafka")
+    return broker.bootstrap_servers
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Return a prefix that no other test has, for topics, groups and transactional ids."""
+    return f"t{secrets.token_hex(4)}."
+
+
+MakeTopics = Callable[..., list[str]]
+
+
+@pytest.fixture
+def make_topics(bootstrap_servers: str, topic_prefix: str) -> MakeTopics:
+    """Return a function that creates topics under this test's prefix and returns their names.
+
+    `make_topics("in", "out", partitions=2, config={"cleanup.policy": "compact"})`
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+
+    def make(*names: str, partitions: int = 4, config: dict[str, str] | None = None) -> list[str]:
+        full = [topic_prefix + name for name in names]
+        wanted = [NewTopic(name, partitions, 1, config=config or {}) for name in full]
+        for future in admin.create_topics(wanted).values():
+            future.result(timeout=20)
+        return full
+
+    return make
+
+
+@pytest.fixture
+def mps_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point `MPS_HOME` at an empty folder and return it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MPS_HOME", str(folder))
+    return folder
