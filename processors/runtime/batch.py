@@ -1,0 +1,116 @@
+"""Batches on their two levels: bytes as they travel, columns as stages see them.
+
+    MessageBatch / EncodedBatch          Columns
+    payload  [aaaabbbbbbcc]              ints    (n_int_fields, n)   int64: longs, codes of strings, enums, booleans
+    start    [0, 4, 10, 12]              floats  (n_float_fields, n) float64: doubles, NaN for null
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.runtime.layout import Layout
+
+U8 = NDArray[np.uint8]
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
+NULL_LONG = np.iinfo(np.int64).min
+"""Stands for null in an integer column."""
+
+
+@dataclass(slots=True)
+class EncodedBatch:
+    """Records of one topic and partition as bytes, in order.
+
+    Parameters
+    ----------
+    payload, start
+        Record i is ``payload[start[i]:start[i + 1]]``; start has shape (n + 1,).
+    key, key_start
+        The same for the keys.
+    """
+
+    topic: str
+    partition: int
+    payload: U8
+    start: I64
+    key: U8
+    key_start: I64
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.start) - 1
+
+    def values(self) -> Iterator[bytes]:
+        """Yield each record's bytes."""
+        data, start = self.payload.tobytes(), self.start
+        return (data[start[i] : start[i + 1]] for i in range(len(self)))
+
+    def keys(self) -> Iterator[bytes]:
+        """Yield each record's key."""
+        data, start = self.key.tobytes(), self.key_start
+        return (data[start[i] : start[i + 1]] for i in range(len(self)))
+
+
+@dataclass(slots=True)
+class MessageBatch(EncodedBatch):
+    """Consumed records: bytes with their place and time in the log.
+
+    Parameters
+    ----------
+    offset
+        Shape (n,), ascending.
+    timestamp_ms
+        Shape (n,), the message's time in the log, milliseconds since the epoch. Never an input of a stage.
+    """
+
+    offset: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    timestamp_ms: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def pack(values: list[bytes]) -> tuple[U8, I64]:
+    """Return the values as one byte buffer and its start offsets, shape (n + 1,)."""
+    start = np.zeros(len(values) + 1, np.int64)
+    np.cumsum([len(v) for v in values], out=start[1:])
+    # A bytearray, since compiled code takes writable arrays only.
+    return np.frombuffer(bytearray().join(values), np.uint8) if start[-1] else np.zeros(0, np.uint8), start
+
+
+class Columns:
+    """Decoded records as columns, all of one layout and length.
+
+    ``columns["quality.stale"]`` is the column of that field: int64 (strings as codes of the string table, enums as
+    index, booleans as 0 and 1, null as ``NULL_LONG``, a null string as -1) or float64 (null as NaN).
+    """
+
+    __slots__ = ("floats", "ints", "layout", "offset")
+
+    def __init__(self, layout: Layout, ints: I64, floats: F64, offset: I64 | None = None) -> None:
+        self.layout, self.ints, self.floats = layout, ints, floats
+        self.offset = np.full(ints.shape[1], -1, np.int64) if offset is None else offset
+
+    @classmethod
+    def empty(cls, layout: Layout, n: int) -> "Columns":
+        """Return n rows of zeros, to be filled."""
+        return cls(layout, np.zeros((layout.n_ints, n), np.int64), np.zeros((layout.n_floats, n)))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.ints.shape[1])
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        """Return the column of a field as a view."""
+        is_float, row = self.layout.column[name]
+        return self.floats[row] if is_float else self.ints[row]
+
+    def __setitem__(self, name: str, value: object) -> None:
+        """Fill the column of a field."""
+        self[name][:] = value
+
+    def take(self, index: NDArray[np.generic] | slice) -> "Columns":
+        """Return the rows at ``index`` (positions, mask or slice), in that order."""
+        ints, floats = np.ascontiguousarray(self.ints[:, index]), np.ascontiguousarray(self.floats[:, index])
+        return Columns(self.layout, ints, floats, self.offset[index])

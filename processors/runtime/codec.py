@@ -1,0 +1,353 @@
+"""The Avro codec of flat records: bytes to columns and back, in one compiled routine for every schema.
+
+A schema becomes a table of operations (see ``layout``); decoding walks the table for each record. fastavro is its
+oracle in the tests. Records carry the Confluent header: a zero byte and the schema id, big-endian, in four bytes.
+"""
+
+import io
+from typing import Any
+
+import fastavro
+import numpy as np
+from numba import njit
+
+from processors.errors import BackpressureError
+from processors.runtime import layout as lo
+from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
+from processors.runtime.strings import NOT_UTF8, STRINGS, TABLE_FULL, intern
+
+HEADER_BYTES = 5
+STRING_BYTES_MAX = 4096
+"""Longest string or string array accepted: identifiers and conditions, not documents."""
+
+ROW_ERRORS = (
+    "",
+    "shorter than the 5-byte wire header",
+    "first byte is not the magic byte 0",
+    "unknown schema id",
+    "record ends early",
+    "integer longer than 10 bytes or out of range",
+    "enum index out of range",
+    "boolean is neither 0 nor 1",
+    "union index out of range",
+    "bytes left over after the record",
+    f"string longer than {STRING_BYTES_MAX} bytes or of negative length",
+    "string is not UTF-8",
+    "string table is full",
+)
+(OK, SHORT, NO_MAGIC, UNKNOWN_ID, TRUNCATED, BAD_VARINT, BAD_ENUM, BAD_BOOLEAN, BAD_UNION, LEFT_OVER, BAD_STRING,
+ BAD_UTF8, NO_ROOM) = range(13)  # fmt: skip
+
+
+@njit(cache=True)
+def _varint(data: U8, p: int, end: int) -> tuple[int, int]:
+    """Return a zig-zag long and the position after it; a position below 0 is minus a row error."""
+    value = np.uint64(0)
+    shift = np.uint64(0)
+    for _ in range(10):
+        if p >= end:
+            return 0, -TRUNCATED
+        b = np.uint64(data[p])
+        p += 1
+        # The tenth byte holds one bit only.
+        if shift == np.uint64(63) and b > np.uint64(1):
+            return 0, -BAD_VARINT
+        value |= (b & np.uint64(127)) << shift
+        if b < np.uint64(128):
+            return np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1)), p
+        shift += np.uint64(7)
+    return 0, -BAD_VARINT
+
+
+@njit(cache=True)
+def _skip_string_array(data: U8, p: int, end: int) -> int:
+    """Return the position after an array of strings, or minus a row error."""
+    while True:
+        count, p = _varint(data, p, end)
+        if p < 0 or count == 0:
+            return p
+        if count < 0:
+            count = -count
+            _, p = _varint(data, p, end)
+            if p < 0:
+                return p
+        if count < 0 or count > STRING_BYTES_MAX:
+            return -BAD_STRING
+        for _ in range(count):
+            n, p = _varint(data, p, end)
+            if p < 0:
+                return p
+            if n < 0 or n > STRING_BYTES_MAX:
+                return -BAD_STRING
+            p += n
+            if p > end:
+                return -TRUNCATED
+
+
+@njit(cache=True)
+def _decode_row(  # noqa: PLR0913 - one flat call, so that no object is made per record
+    ops: I64, data: U8, p: int, end: int, row: int, ints: I64, floats: F64, bits: U8, double: F64,
+    table: I64, arena: U8, start: I64, size: I64,
+) -> int:  # fmt: skip
+    """Decode one record into row ``row``; return ``OK`` or the row error."""
+    for f in range(len(ops)):
+        op = ops[f, 0]
+        at = ops[f, 1]
+        if op & lo.NULLABLE:
+            op &= ~lo.NULLABLE
+            branch, p = _varint(data, p, end)
+            if p < 0:
+                return -p
+            if branch != 0 and branch != 1:
+                return BAD_UNION
+            if branch == ops[f, 3]:
+                if op == lo.DOUBLE:
+                    floats[at, row] = np.nan
+                else:
+                    ints[at, row] = NULL_LONG if op == lo.LONG else -1
+                continue
+        if op == lo.DOUBLE:
+            if p + 8 > end:
+                return TRUNCATED
+            for j in range(8):
+                bits[j] = data[p + j]
+            floats[at, row] = double[0]
+            p += 8
+        elif op == lo.BOOLEAN:
+            if p >= end:
+                return TRUNCATED
+            if data[p] > 1:
+                return BAD_BOOLEAN
+            ints[at, row] = data[p]
+            p += 1
+        elif op == lo.STRING_ARRAY:
+            begin = p
+            p = _skip_string_array(data, p, end)
+            if p < 0:
+                return -p
+            if p - begin > STRING_BYTES_MAX:
+                return BAD_STRING
+            # No UTF-8 check: block counts are not text.
+            code = intern(table, arena, start, size, data, begin, p, False)
+            if code < 0:
+                return NO_ROOM
+            ints[at, row] = code
+        else:
+            value, p = _varint(data, p, end)
+            if p < 0:
+                return -p
+            if op == lo.ENUM and (value < 0 or value >= ops[f, 2]):
+                return BAD_ENUM
+            if op == lo.INT and (value < -0x80000000 or value > 0x7FFFFFFF):
+                return BAD_VARINT
+            if op == lo.STRING:
+                if value < 0 or value > STRING_BYTES_MAX:
+                    return BAD_STRING
+                if p + value > end:
+                    return TRUNCATED
+                code = intern(table, arena, start, size, data, p, p + value, True)
+                p += value
+                if code == NOT_UTF8:
+                    return BAD_UTF8
+                if code == TABLE_FULL:
+                    return NO_ROOM
+                value = code
+            ints[at, row] = value
+    return OK if p == end else LEFT_OVER
+
+
+@njit(cache=True)
+def _decode(
+    ops: I64, schema_id: int, data: U8, at: I64, ints: I64, floats: F64, error: U8,
+    table: I64, arena: U8, start: I64, size: I64,
+) -> int:  # fmt: skip
+    """Decode every record; return the number of row errors, which stand in ``error``, shape (n,)."""
+    bits = np.zeros(8, np.uint8)
+    double = bits.view(np.float64)
+    bad = 0
+    for i in range(len(at) - 1):
+        p = at[i]
+        end = at[i + 1]
+        if end - p < HEADER_BYTES:
+            e = SHORT
+        elif data[p] != 0:
+            e = NO_MAGIC
+        else:
+            found = (
+                (np.int64(data[p + 1]) << 24) | (np.int64(data[p + 2]) << 16)
+                | (np.int64(data[p + 3]) << 8) | np.int64(data[p + 4])
+            )  # fmt: skip
+            if found != schema_id:
+                e = UNKNOWN_ID
+            else:
+                e = _decode_row(
+                    ops, data, p + HEADER_BYTES, end, i, ints, floats, bits, double, table, arena, start, size
+                )
+        error[i] = e
+        if e != OK:
+            bad += 1
+    return bad
+
+
+@njit(cache=True)
+def _put_varint(out: U8, p: int, value: int) -> int:
+    z = np.uint64((value << 1) ^ (value >> 63))
+    while z >= np.uint64(128):
+        out[p] = np.uint8((z & np.uint64(127)) | np.uint64(128))
+        z >>= np.uint64(7)
+        p += 1
+    out[p] = np.uint8(z)
+    return p + 1
+
+
+@njit(cache=True)
+def _put_bytes(out: U8, p: int, data: U8, begin: int, end: int) -> int:
+    for j in range(begin, end):
+        out[p] = data[j]
+        p += 1
+    return p
+
+
+@njit(cache=True)
+def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> int:
+    """Return an upper bound of the encoded size of all rows, bytes."""
+    fixed = HEADER_BYTES
+    for f in range(len(ops)):
+        fixed += 11 if ops[f, 0] & ~lo.NULLABLE != lo.BOOLEAN else 1
+    n = ints.shape[1]
+    total = fixed * n
+    for f in range(len(ops)):
+        op = ops[f, 0] & ~lo.NULLABLE
+        if op == lo.STRING or op == lo.STRING_ARRAY:
+            for i in range(n):
+                code = ints[ops[f, 1], i]
+                if code >= 0:
+                    total += start[code + 1] - start[code]
+    return total
+
+
+@njit(cache=True)
+def _encode(ops: I64, schema_id: int, ints: I64, floats: F64, out: U8, at: I64, arena: U8, start: I64) -> None:
+    """Encode every row into ``out``; record i ends up in out[at[i]:at[i + 1]]."""
+    bits = np.zeros(8, np.uint8)
+    double = bits.view(np.float64)
+    p = 0
+    for i in range(ints.shape[1]):
+        at[i] = p
+        out[p] = 0
+        for j in range(4):
+            out[p + 1 + j] = (schema_id >> (24 - 8 * j)) & 255
+        p += HEADER_BYTES
+        for f in range(len(ops)):
+            op = ops[f, 0]
+            row = ops[f, 1]
+            if op & lo.NULLABLE:
+                op &= ~lo.NULLABLE
+                if op == lo.DOUBLE:
+                    null = np.isnan(floats[row, i])
+                elif op == lo.LONG:
+                    null = ints[row, i] == NULL_LONG
+                else:
+                    null = ints[row, i] < 0
+                p = _put_varint(out, p, ops[f, 3] if null else 1 - ops[f, 3])
+                if null:
+                    continue
+            if op == lo.DOUBLE:
+                double[0] = floats[row, i]
+                p = _put_bytes(out, p, bits, 0, 8)
+            elif op == lo.BOOLEAN:
+                out[p] = ints[row, i]
+                p += 1
+            elif op == lo.STRING or op == lo.STRING_ARRAY:
+                code = ints[row, i]
+                if op == lo.STRING:
+                    p = _put_varint(out, p, start[code + 1] - start[code])
+                p = _put_bytes(out, p, arena, start[code], start[code + 1])
+            else:
+                p = _put_varint(out, p, ints[row, i])
+    at[ints.shape[1]] = p
+
+
+@njit(cache=True)
+def _gather(codes: I64, out: U8, at: I64, arena: U8, start: I64) -> None:
+    """Write the strings of the codes one after another, for keys."""
+    p = 0
+    for i in range(len(codes)):
+        at[i] = p
+        p = _put_bytes(out, p, arena, start[codes[i]], start[codes[i] + 1])
+    at[len(codes)] = p
+
+
+class FlatCodec:
+    """Codec of one flat schema under its locked id.
+
+    Parameters
+    ----------
+    schema
+        The record schema as parsed JSON.
+    schema_id
+        The id in the wire header.
+
+    Raises
+    ------
+    NotFlatError
+        The schema has a type without column form.
+    """
+
+    def __init__(self, schema: dict[str, Any], schema_id: int) -> None:
+        self.schema_id = schema_id
+        self.layout = lo.layout_of(schema)
+
+    def decode(self, batch: EncodedBatch) -> tuple[Columns, U8]:
+        """Return the columns, shape (n,) each, and the row errors, shape (n,), 0 where the row is good.
+
+        Values of a bad row are undefined: drop the row before use.
+        """
+        n = len(batch)
+        STRINGS.make_room(n * self.layout.n_strings, len(batch.payload))
+        columns, error = Columns.empty(self.layout, n), np.zeros(n, np.uint8)
+        s = STRINGS
+        _decode(
+            self.layout.ops, self.schema_id, batch.payload, batch.start, columns.ints, columns.floats, error,
+            s.table, s.arena, s.start, s.size,
+        )  # fmt: skip
+        return columns, error
+
+    def encode(self, topic: str, partition: int, columns: Columns, key_codes: I64) -> EncodedBatch:
+        """Return the rows as wire records of one topic and partition, keyed by the strings of ``key_codes``."""
+        s = STRINGS
+        n = len(columns)
+        out = np.empty(_encoded_bytes_max(self.layout.ops, columns.ints, s.start), np.uint8)
+        at = np.empty(n + 1, np.int64)
+        _encode(self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start)
+        key, key_start = gather_keys(key_codes)
+        return EncodedBatch(topic, partition, out[: at[-1]], at, key, key_start)
+
+
+def gather_keys(codes: I64) -> tuple[U8, I64]:
+    """Return the strings of the codes as one buffer and its start offsets, shape (n + 1,)."""
+    s = STRINGS
+    out = np.empty(int((s.start[codes + 1] - s.start[codes]).sum()), np.uint8)
+    at = np.empty(len(codes) + 1, np.int64)
+    _gather(codes, out, at, s.arena, s.start)
+    return out, at
+
+
+def wire_record(schema_id: int, parsed_schema: Any, record: dict[str, Any]) -> bytes:
+    """Return one record in the wire format, through fastavro: for the dead letter, tools and tests."""
+    out = io.BytesIO(b"\0" + schema_id.to_bytes(4, "big"))
+    out.seek(HEADER_BYTES)
+    fastavro.schemaless_writer(out, parsed_schema, record)
+    return out.getvalue()
+
+
+def check_room(error: U8) -> None:
+    """Raise where rows were refused for want of room in the string table.
+
+    Raises
+    ------
+    BackpressureError
+        The string table is full; nothing is wrong with the events.
+    """
+    if (error == NO_ROOM).any():
+        raise BackpressureError("string table is full: more distinct strings than one process may hold")
