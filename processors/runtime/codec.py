@@ -14,7 +14,7 @@ from numba import njit
 from processors.errors import BackpressureError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
-from processors.runtime.strings import NOT_UTF8, STRINGS, TABLE_FULL, intern
+from processors.runtime.strings import NOT_UTF8, STRINGS, intern
 
 HEADER_BYTES = 5
 STRING_BYTES_MAX = 4096
@@ -39,24 +39,27 @@ ROW_ERRORS = (
  BAD_UTF8, NO_ROOM) = range(13)  # fmt: skip
 
 
-@njit(cache=True)
+# Inlined by hand of numba: a call would pass every array by its seven words, four times the cost of the work itself.
+@njit(inline="always")
 def _varint(data: U8, p: int, end: int) -> tuple[int, int]:
     """Return a zig-zag long and the position after it; a position below 0 is minus a row error."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    for _ in range(10):
-        if p >= end:
-            return 0, -TRUNCATED
-        b = np.uint64(data[p])
-        p += 1
+    value = np.int64(0)
+    shift = 0
+    more = True
+    q = p
+    while more and q < end and shift < 70:
+        b = np.int64(data[q])
+        value |= (b & 127) << shift
         # The tenth byte holds one bit only.
-        if shift == np.uint64(63) and b > np.uint64(1):
-            return 0, -BAD_VARINT
-        value |= (b & np.uint64(127)) << shift
-        if b < np.uint64(128):
-            return np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1)), p
-        shift += np.uint64(7)
-    return 0, -BAD_VARINT
+        if shift == 63 and b > 1:
+            break
+        more = b >= 128
+        shift += 7
+        q += 1
+    if more:
+        q = -TRUNCATED if q >= end and shift < 70 else -BAD_VARINT
+    # The shift of the zig-zag is logical: bit 63 is data, not a sign.
+    return ((value >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(value & 1), q
 
 
 @njit(cache=True)
@@ -85,108 +88,133 @@ def _skip_string_array(data: U8, p: int, end: int) -> int:
 
 
 @njit(cache=True)
-def _decode_row(  # noqa: PLR0913 - one flat call, so that no object is made per record
-    ops: I64, data: U8, p: int, end: int, row: int, ints: I64, floats: F64, bits: U8, double: F64,
-    table: I64, arena: U8, start: I64, size: I64,
-) -> int:  # fmt: skip
-    """Decode one record into row ``row``; return ``OK`` or the row error."""
-    for f in range(len(ops)):
-        op = ops[f, 0]
-        at = ops[f, 1]
-        if op & lo.NULLABLE:
-            op &= ~lo.NULLABLE
-            branch, p = _varint(data, p, end)
-            if p < 0:
-                return -p
-            if branch != 0 and branch != 1:
-                return BAD_UNION
-            if branch == ops[f, 3]:
-                if op == lo.DOUBLE:
-                    floats[at, row] = np.nan
-                else:
-                    ints[at, row] = NULL_LONG if op == lo.LONG else -1
-                continue
-        if op == lo.DOUBLE:
-            if p + 8 > end:
-                return TRUNCATED
-            for j in range(8):
-                bits[j] = data[p + j]
-            floats[at, row] = double[0]
-            p += 8
-        elif op == lo.BOOLEAN:
-            if p >= end:
-                return TRUNCATED
-            if data[p] > 1:
-                return BAD_BOOLEAN
-            ints[at, row] = data[p]
-            p += 1
-        elif op == lo.STRING_ARRAY:
-            begin = p
-            p = _skip_string_array(data, p, end)
-            if p < 0:
-                return -p
-            if p - begin > STRING_BYTES_MAX:
-                return BAD_STRING
-            # No UTF-8 check: block counts are not text.
-            code = intern(table, arena, start, size, data, begin, p, False)
-            if code < 0:
-                return NO_ROOM
-            ints[at, row] = code
-        else:
-            value, p = _varint(data, p, end)
-            if p < 0:
-                return -p
-            if op == lo.ENUM and (value < 0 or value >= ops[f, 2]):
-                return BAD_ENUM
-            if op == lo.INT and (value < -0x80000000 or value > 0x7FFFFFFF):
-                return BAD_VARINT
-            if op == lo.STRING:
-                if value < 0 or value > STRING_BYTES_MAX:
-                    return BAD_STRING
-                if p + value > end:
-                    return TRUNCATED
-                code = intern(table, arena, start, size, data, p, p + value, True)
-                p += value
-                if code == NOT_UTF8:
-                    return BAD_UTF8
-                if code == TABLE_FULL:
-                    return NO_ROOM
-                value = code
-            ints[at, row] = value
-    return OK if p == end else LEFT_OVER
+def _is_string(code: int, n: int, data: U8, p: int, arena: U8, start: I64, size: int) -> bool:
+    """Return whether data[p:p + n] is the string of ``code``, which may be any number."""
+    if code < 0 or code >= size:
+        return False
+    a = start[code]
+    if start[code + 1] - a != n:
+        return False
+    for j in range(n):  # noqa: SIM110 - compiled
+        if arena[a + j] != data[p + j]:
+            return False
+    return True
 
 
 @njit(cache=True)
-def _decode(
-    ops: I64, schema_id: int, data: U8, at: I64, ints: I64, floats: F64, error: U8,
+def _decode(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: see ``_varint``
+    ops: I64, schema_id: int, data: U8, at_byte: I64, ints: I64, floats: F64, error: U8,
     table: I64, arena: U8, start: I64, size: I64,
-) -> int:  # fmt: skip
-    """Decode every record; return the number of row errors, which stand in ``error``, shape (n,)."""
+) -> None:  # fmt: skip
+    """Decode every record; row errors stand in ``error``, shape (n,). Longer than 70 lines so that nothing is called."""
     bits = np.zeros(8, np.uint8)
     double = bits.view(np.float64)
-    bad = 0
-    for i in range(len(at) - 1):
-        p = at[i]
-        end = at[i + 1]
-        if end - p < HEADER_BYTES:
-            e = SHORT
-        elif data[p] != 0:
-            e = NO_MAGIC
-        else:
-            found = (
-                (np.int64(data[p + 1]) << 24) | (np.int64(data[p + 2]) << 16)
-                | (np.int64(data[p + 3]) << 8) | np.int64(data[p + 4])
-            )  # fmt: skip
-            if found != schema_id:
-                e = UNKNOWN_ID
-            else:
-                e = _decode_row(
-                    ops, data, p + HEADER_BYTES, end, i, ints, floats, bits, double, table, arena, start, size
-                )
-        error[i] = e
+    for row in range(len(at_byte) - 1):
+        p = at_byte[row]
+        end = at_byte[row + 1]
+        e = _header_error(data, p, end, schema_id)
         if e != OK:
-            bad += 1
-    return bad
+            error[row] = e
+            continue
+        p += HEADER_BYTES
+        for f in range(len(ops)):
+            op = ops[f, 0]
+            at = ops[f, 1]
+            if op & lo.NULLABLE:
+                op &= ~lo.NULLABLE
+                branch, p = _varint(data, p, end)
+                if p < 0:
+                    break
+                if branch != 0 and branch != 1:
+                    p = -BAD_UNION
+                    break
+                if branch == ops[f, 3]:
+                    if op == lo.DOUBLE:
+                        floats[at, row] = np.nan
+                    else:
+                        ints[at, row] = NULL_LONG if op == lo.LONG else -1
+                    continue
+            if op == lo.DOUBLE:
+                if p + 8 > end:
+                    p = -TRUNCATED
+                    break
+                for j in range(8):
+                    bits[j] = data[p + j]
+                floats[at, row] = double[0]
+                p += 8
+                continue
+            if op == lo.BOOLEAN:
+                if p >= end or data[p] > 1:
+                    p = -TRUNCATED if p >= end else -BAD_BOOLEAN
+                    break
+                ints[at, row] = data[p]
+                p += 1
+                continue
+            if op == lo.STRING_ARRAY:
+                begin = p
+                p = _skip_string_array(data, p, end)
+                if p < 0:
+                    break
+                if p - begin > STRING_BYTES_MAX:
+                    p = -BAD_STRING
+                    break
+                # No UTF-8 check: block counts are not text.
+                value = intern(table, arena, start, size, data, begin, p, False)
+                if value < 0:
+                    p = -NO_ROOM
+                    break
+                ints[at, row] = value
+                continue
+            value, p = _varint(data, p, end)
+            if p < 0:
+                break
+            if op == lo.STRING:
+                if value < 0 or value > STRING_BYTES_MAX:
+                    p = -BAD_STRING
+                    break
+                if p + value > end:
+                    p = -TRUNCATED
+                    break
+                # Neighbouring records often share vendor, venue and conditions: one comparison saves the hash.
+                code = ints[at, row - 1] if row > 0 else np.int64(-1)
+                if 0 <= code < size[0] and start[code + 1] - start[code] == value:
+                    for j in range(value):
+                        if arena[start[code] + j] != data[p + j]:
+                            code = np.int64(-1)
+                            break
+                else:
+                    code = np.int64(-1)
+                if code < 0:
+                    code = intern(table, arena, start, size, data, p, p + value, True)
+                    if code < 0:
+                        p = -BAD_UTF8 if code == NOT_UTF8 else -NO_ROOM
+                        break
+                p += value
+                value = code
+            elif op == lo.ENUM:
+                if value < 0 or value >= ops[f, 2]:
+                    p = -BAD_ENUM
+                    break
+            elif op == lo.INT and (value < -0x80000000 or value > 0x7FFFFFFF):
+                p = -BAD_VARINT
+                break
+            ints[at, row] = value
+        error[row] = -p if p < 0 else (OK if p == end else LEFT_OVER)
+
+
+@njit(inline="always")
+def _header_error(data: U8, p: int, end: int, schema_id: int) -> int:
+    """Return the row error of the wire header, ``OK`` where it is ours."""
+    if end - p < HEADER_BYTES:
+        e = SHORT
+    elif data[p] != 0:
+        e = NO_MAGIC
+    else:
+        found = 0
+        for j in range(1, HEADER_BYTES):
+            found = (found << 8) | np.int64(data[p + j])
+        e = OK if found == schema_id else UNKNOWN_ID
+    return e
 
 
 @njit(cache=True)

@@ -21,14 +21,14 @@ TABLE_FULL = -2
 NOT_UTF8 = -3
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _hash(data: NDArray[np.uint8], begin: int, end: int) -> int:
-    """Return the FNV-1a hash of data[begin:end] (Fowler, Noll, Vo)."""
-    h = np.uint64(14695981039346656037)
+    """Return the FNV-1a hash of data[begin:end] (Fowler, Noll, Vo), non-negative."""
+    h = np.int64(-3750763034362895579)
     for i in range(begin, end):
-        h = (h ^ np.uint64(data[i])) * np.uint64(1099511628211)
+        h = (h ^ np.int64(data[i])) * np.int64(1099511628211)
     # The low bits index the table: fold the high ones in.
-    return np.int64((h ^ (h >> np.uint64(29))) & np.uint64(0x7FFFFFFFFFFFFFFF))
+    return (h ^ (h >> 29)) & 0x7FFFFFFFFFFFFFFF
 
 
 @njit(cache=True)

@@ -1,0 +1,192 @@
+"""Stages chained in one process: bytes in, bytes out. Both drivers run this, so both give the same bytes.
+
+    MessageBatch -> decode -> stage -> encode -> EncodedBatch, one for each topic
+                                 \\-> next stage (same columns, no second decoding) -> ...
+"""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import fastavro
+import numpy as np
+
+from processors.runtime.batch import I64, U8, Columns, EncodedBatch, MessageBatch, pack
+from processors.runtime.codec import ROW_ERRORS, UNKNOWN_ID, FlatCodec, check_room, wire_record
+from processors.runtime.stage import Output, Rejected, Stage
+from processors.runtime.state import State
+from processors.runtime.strings import STRINGS
+from schemas.instruments import partition_key
+from schemas.registry import Registry, load_registry
+
+DEAD_LETTER = "dead.letter.v1"
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """States of all stages of the pipeline for one partition, by stage name."""
+
+    states: dict[str, State] = field(default_factory=dict)
+
+
+class Pipeline:
+    """A chain of stages: each consumes what the one before publishes.
+
+    Parameters
+    ----------
+    stages
+        In the order of the topology; the source of each but the first is a sink of the one before.
+    registry
+        Schemas; the released ones by default.
+    """
+
+    def __init__(self, stages: list[Stage], registry: Registry | None = None) -> None:
+        self.stages = stages
+        self.registry = registry or load_registry()
+        for before, after in zip(stages, stages[1:], strict=False):
+            assert after.source in before.sinks, f"{after.name} does not read what {before.name} writes"
+        topics = {s.source for s in stages} | {t for s in stages for t in s.sinks}
+        self.codecs = {t: FlatCodec((e := self.registry.current(t)).schema, e.id) for t in sorted(topics)}
+        dead = self.registry.current(DEAD_LETTER)
+        self._dead_id, self._dead_schema = dead.id, fastavro.parse_schema(dead.schema)
+        self._key_codes: dict[int, int] = {}
+
+    @property
+    def source(self) -> str:
+        """Topic that the first stage consumes."""
+        return self.stages[0].source
+
+    @property
+    def sinks(self) -> list[str]:
+        """Topics that the stages publish to, the dead letter included."""
+        return [*dict.fromkeys(t for s in self.stages for t in s.sinks), DEAD_LETTER]
+
+    def open(self) -> PartitionState:
+        """Return the empty state of one partition."""
+        return PartitionState({stage.name: stage.open() for stage in self.stages})
+
+    def run(self, state: PartitionState, batch: MessageBatch) -> list[EncodedBatch]:
+        """Run one batch of one partition through all stages; return every record to publish, in order per topic."""
+        out: list[EncodedBatch] = []
+        columns, dead = self._decode(batch)
+        self._count_undecodable(state, dead)
+        for i, stage in enumerate(self.stages):
+            output = stage.step(state.states[stage.name], columns)
+            for fate, n in output.counts.items():
+                state.states[stage.name].count(fate, n)
+            dead += self._dead_letters(stage, batch, columns, output, first=i == 0)
+            for topic, records in output.records.items():
+                if len(records):
+                    keys = self._keys(records["symbol_id"])  # type: ignore[arg-type]
+                    out.append(self.codecs[topic].encode(topic, batch.partition, records, keys))
+            if i + 1 < len(self.stages):
+                source = self.stages[i + 1].source
+                columns = output.records.get(source) or Columns.empty(self.codecs[source].layout, 0)
+        if dead:
+            key, key_start = pack([k for k, _ in dead])
+            payload, start = pack([v for _, v in dead])
+            out.append(EncodedBatch(DEAD_LETTER, batch.partition, payload, start, key, key_start))
+        return out
+
+    def _decode(self, batch: MessageBatch) -> tuple[Columns, list[tuple[bytes, bytes]]]:
+        codec = self.codecs[batch.topic]
+        columns, error = codec.decode(batch)
+        columns.offset = batch.offset
+        if not error.any():
+            return columns, []
+        check_room(error)
+        self._decode_older_versions(batch, columns, error)
+        dead = [
+            self._dead_letter(self.stages[0].name, batch, int(i), _error_class(error[i]), ROW_ERRORS[error[i]])
+            for i in np.flatnonzero(error)
+        ]
+        return columns.take(error == 0), dead
+
+    def _decode_older_versions(self, batch: MessageBatch, columns: Columns, error: U8) -> None:
+        """Read rows written with an earlier released version of the same subject, by Avro's schema resolution."""
+        codec = self.codecs[batch.topic]
+        reader = fastavro.parse_schema(self.registry.current(batch.topic).schema)
+        for i in np.flatnonzero(error == UNKNOWN_ID):
+            raw = _record(batch, int(i))
+            entry = self.registry.ids.get(int.from_bytes(raw[1:5], "big"))
+            if entry is None or entry.subject != f"{batch.topic}-value":
+                continue
+            record, left = _resolve(raw[5:], fastavro.parse_schema(entry.schema), reader)
+            if record is None or left:
+                continue
+            payload, start = pack([wire_record(codec.schema_id, reader, record)])
+            one, bad = codec.decode(EncodedBatch(batch.topic, batch.partition, payload, start, *pack([b""])))
+            if not bad[0]:
+                columns.ints[:, i], columns.floats[:, i], error[i] = one.ints[:, 0], one.floats[:, 0], 0
+
+    def _count_undecodable(self, state: PartitionState, dead: list[tuple[bytes, bytes]]) -> None:
+        state.states[self.stages[0].name].count("dead", len(dead))
+
+    def _dead_letters(
+        self, stage: Stage, batch: MessageBatch, columns: Columns, output: Output, *, first: bool
+    ) -> list[tuple[bytes, bytes]]:
+        if not output.rejected:
+            return []
+        if first:
+            # Rows that did not decode are gone from the columns: find each row by its offset.
+            position = np.searchsorted(batch.offset, columns.offset[[r.row for r in output.rejected]])
+            return [
+                self._dead_letter(stage.name, batch, int(i), r.error, r.reason)
+                for i, r in zip(position, output.rejected, strict=True)
+            ]
+        again = columns.take(np.array([r.row for r in output.rejected]))
+        keys = self._keys(again["symbol_id"])  # type: ignore[arg-type]
+        encoded = self.codecs[stage.source].encode(stage.source, batch.partition, again, keys)
+        placed = MessageBatch(
+            encoded.topic, encoded.partition, encoded.payload, encoded.start, encoded.key, encoded.key_start,
+            again.offset, again.offset,
+        )  # fmt: skip
+        return [self._dead_letter(stage.name, placed, i, r.error, r.reason) for i, r in enumerate(output.rejected)]
+
+    def _dead_letter(self, stage: str, batch: MessageBatch, i: int, error: str, reason: str) -> tuple[bytes, bytes]:
+        """Return key and value of the dead letter of record i."""
+        value = _record(batch, i)
+        key = batch.key[batch.key_start[i] : batch.key_start[i + 1]].tobytes()
+        record = {
+            "stage": stage,
+            "topic": batch.topic,
+            "partition": batch.partition,
+            "offset": int(batch.offset[i]),
+            "error": error,
+            "reason": reason,
+            "schema_id": int.from_bytes(value[1:5], "big") if len(value) >= 5 and value[0] == 0 else None,
+            "key": key,
+            "value": value,
+        }
+        return key, wire_record(self._dead_id, self._dead_schema, record)
+
+    def _keys(self, symbol_codes: I64) -> I64:
+        """Return the code of the partition key of each symbol."""
+        unique, inverse = np.unique(symbol_codes, return_inverse=True)
+        known = self._key_codes
+        for code in unique:
+            if int(code) not in known:
+                known[int(code)] = STRINGS.code(partition_key(STRINGS.text(int(code))))
+        return np.array([known[int(c)] for c in unique], np.int64)[inverse]
+
+
+def _record(batch: EncodedBatch, i: int) -> bytes:
+    return batch.payload[batch.start[i] : batch.start[i + 1]].tobytes()
+
+
+def _error_class(error: int) -> str:
+    return "unknown_schema" if error == UNKNOWN_ID else "undecodable"
+
+
+def _resolve(raw: bytes, writer: Any, reader: Any) -> tuple[dict[str, Any] | None, bool]:
+    """Return the record read by schema resolution and whether bytes are left; None where it does not read."""
+    stream = io.BytesIO(raw)
+    try:
+        record = fastavro.schemaless_reader(stream, writer, reader)
+    except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, fastavro.read.SchemaResolutionError):
+        return None, False
+    assert isinstance(record, dict)
+    return record, stream.tell() != len(raw)
+
+
+__all__ = ["DEAD_LETTER", "PartitionState", "Pipeline", "Rejected"]
