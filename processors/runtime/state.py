@@ -1,7 +1,7 @@
 """Keyed state of one stage and one partition: tables of fixed-width rows, each row one changelog record.
 
     Table "symbols"                       changelog (compacted)
-    key ("EURUSD:FX",)  -> slot 0 -> row  key   = stage / table / key parts
+    key ("EURUSD:FX",)  -> slot 0 -> row  key   = table and key parts, each after its length
     key ("NZDUSD:FX",)  -> slot 1 -> row  value = layout fingerprint, slot, the row's bytes
 
 A row is one NumPy record that compiled kernels update in place. Slots are given in the order of first sight in the
@@ -25,7 +25,6 @@ ROWS_MAX = 1 << 20
 """Most rows of one table in one partition."""
 _CODE_BITS = 21
 _HEADER = struct.Struct("<8si")
-_SEPARATOR = b"\x1f"
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,20 @@ class TableSpec:
     name: str
     fresh: NDArray[np.void]
     key_parts: int
+
+
+def _pack_key(parts: list[bytes]) -> bytes:
+    """Return the parts as one changelog key, each after its length: a vendor's name may hold any character."""
+    return b"".join(len(p).to_bytes(2, "little") + p for p in parts)
+
+
+def _unpack_key(key: bytes) -> list[bytes]:
+    parts, at = [], 0
+    while at < len(key):
+        end = at + 2 + int.from_bytes(key[at : at + 2], "little")
+        parts.append(key[at + 2 : end])
+        at = end
+    return parts
 
 
 @njit(cache=True)
@@ -136,7 +149,7 @@ class Table:
         self.dirty[:] = 0
 
     def _changelog_key(self, slot: int) -> bytes:
-        return _SEPARATOR.join([self.spec.name.encode(), *(STRINGS.raw(c) for c in self.key_codes[slot])])
+        return _pack_key([self.spec.name.encode(), *(STRINGS.raw(c) for c in self.key_codes[slot])])
 
     def restore(self, entries: dict[bytes, bytes]) -> None:
         """Take the rows back from the last changelog value of each key.
@@ -158,7 +171,7 @@ class Table:
                     f"this version reads {self._fingerprint.hex()}: let the old version drain, or reset the stage's group",
                 )  # fmt: skip
             assert at == slot, f"changelog of {self.spec.name} misses slot {slot}"
-            self._add(tuple(STRINGS.code(part) for part in key.split(_SEPARATOR)[1:]))
+            self._add(tuple(STRINGS.code(part) for part in _unpack_key(key)[1:]))
             self.rows[slot] = np.frombuffer(value[_HEADER.size :], self.rows.dtype)[0]
         self.clean()
 
@@ -226,6 +239,6 @@ class State:
         """Take every table back from the last changelog value of each key."""
         by_table: dict[str, dict[bytes, bytes]] = {name: {} for name in self.tables}
         for key, value in entries.items():
-            by_table[key.split(_SEPARATOR, 1)[0].decode()][key] = value
+            by_table[_unpack_key(key)[0].decode()][key] = value
         for name, rows in by_table.items():
             self.tables[name].restore(rows)

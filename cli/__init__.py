@@ -1,0 +1,1 @@
+"""The command line, ``mps``: thin commands over the packages beside it."""
