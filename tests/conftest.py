@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
+from deploy.local.redis import EmbeddedRedis
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,14 @@ def bootstrap_servers(request: pytest.FixtureRequest) -> str:
         return given
     broker: EmbeddedKafka = request.getfixturevalue("kafka")
     return broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run one redis-server for all tests; a test uses keys of its own."""
+    folder = tmp_path_factory.mktemp("redis")
+    with EmbeddedRedis(folder / "redis", folder / "logs") as server:
+        yield server.url
 
 
 @pytest.fixture

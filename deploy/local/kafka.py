@@ -20,7 +20,7 @@ from deploy.local import ports
 from deploy.local.jars import class_path, kafka_folder
 from deploy.local.java import Java, find_java
 from deploy.local.kafka_config import BrokerFiles, log4j2_yaml, server_properties
-from deploy.local.process import Child, spawn, tail
+from deploy.local.process import Adopt, Child, spawn, tail
 from processors.errors import ConfigError, PlatformError
 
 PORT = 19092
@@ -51,6 +51,8 @@ class EmbeddedKafka:
         On Linux the broker stops when this process dies.
     java_options
         Added to the options of the Java machine.
+    adopt
+        Told the child and its port at once, before it answers: whoever dies then leaves a trace of it.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class EmbeddedKafka:
         heap_mb: int = HEAP_MB,
         dies_with_us: bool = True,
         java_options: Sequence[str] = (),
+        adopt: Adopt | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.log_folder = log_folder.resolve()
@@ -71,6 +74,7 @@ class EmbeddedKafka:
         self._heap_mb = heap_mb
         self._dies_with_us = dies_with_us
         self._java_options = java_options
+        self._adopt = adopt
 
     @property
     def bootstrap_servers(self) -> str:
@@ -122,6 +126,8 @@ class EmbeddedKafka:
             log_path=self.log_folder / "kafka.out",
             dies_with_us=self._dies_with_us,
         )
+        if self._adopt is not None:
+            self._adopt(self.child, self._port)
         self._wait_until_ready(self.child, files.log_path)
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +56,12 @@ class ProcessId:
         grace_s
             Seconds the process gets to end by itself.
         """
-        if not self._send(signal.SIGTERM):
-            return
-        if not self._ends_within(grace_s):
+        if self.ask_to_stop() and not self._ends_within(grace_s):
             self.kill()
+
+    def ask_to_stop(self) -> bool:
+        """Send SIGTERM and return whether there was anyone to receive it."""
+        return self._send(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the process and its group at once, and wait until it is gone."""
@@ -117,6 +119,10 @@ class Child:
     def obituary(self) -> str:
         """Return name, exit code and the last log lines: the text of the error when it died."""
         return f"{self.name} ended with exit code {self.popen.poll()}; last lines of its log:\n" + tail(self.log_path)
+
+
+Adopt = Callable[[Child, int], None]
+"""Told of a new child and its port."""
 
 
 def spawn(

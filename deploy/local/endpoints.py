@@ -1,0 +1,110 @@
+"""The addresses of the parts: from the environment in production, from the running stack on a laptop.
+
+Called by the CLI and by every process that talks to a part.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields, replace
+
+from deploy.local.paths import Home
+from deploy.local.run_file import write_json
+from processors.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the parts answer.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka, "host:port,...".
+    redis_url
+        "redis://host:port/db".
+    registry_url
+        Confluent-compatible schema registry, "http://host:port".
+    clickhouse_url
+        "clickhouse://user:password@host:port/database" of a server. None: chDB at `clickhouse_path`.
+    clickhouse_path
+        Folder of chDB. One process owns it.
+    warehouse_url
+        HTTP address of the process that owns chDB, set by that process.
+    grpc_address
+        "host:port" of the ScoreService, set by that process.
+    """
+
+    bootstrap_servers: str
+    redis_url: str
+    registry_url: str
+    clickhouse_url: str | None = None
+    clickhouse_path: str | None = None
+    warehouse_url: str | None = None
+    grpc_address: str | None = None
+
+
+VARIABLES = {
+    "bootstrap_servers": "MPS_BOOTSTRAP_SERVERS",
+    "redis_url": "MPS_REDIS_URL",
+    "registry_url": "MPS_REGISTRY_URL",
+    "clickhouse_url": "MPS_CLICKHOUSE_URL",
+    "clickhouse_path": "MPS_CLICKHOUSE_PATH",
+    "warehouse_url": "MPS_WAREHOUSE_URL",
+    "grpc_address": "MPS_GRPC_ADDRESS",
+}
+"""Field -> environment variable; the variable wins over the file."""
+
+REQUIRED = ("bootstrap_servers", "redis_url", "registry_url")
+
+
+def from_environment() -> dict[str, str]:
+    """Return the fields that the environment sets."""
+    return {field: os.environ[name] for field, name in VARIABLES.items() if os.environ.get(name)}
+
+
+def load_endpoints(home: Home) -> Endpoints:
+    """Return the addresses: each from its environment variable, else from the running stack.
+
+    Raises
+    ------
+    ConfigError
+        An address is in neither.
+    """
+    found: dict[str, str | None] = {**_read(home), **from_environment()}
+    for field in REQUIRED:
+        if not found.get(field):
+            raise ConfigError(
+                str(home.endpoints_file),
+                field,
+                None,
+                f"nothing runs here yet; start the parts with `mps up`, or set {VARIABLES[field]}",
+            )
+    known = {field.name for field in fields(Endpoints)}
+    return Endpoints(**{name: value for name, value in found.items() if name in known})  # type: ignore[arg-type]
+
+
+def save_endpoints(home: Home, endpoints: Endpoints) -> None:
+    """Write the addresses for other processes of this home; what the environment sets is not written."""
+    # The environment may hold passwords, and may be another one next time.
+    given = from_environment()
+    write_json(home.endpoints_file, {k: v for k, v in asdict(endpoints).items() if k not in given})
+
+
+def announce(home: Home, **addresses: str) -> Endpoints:
+    """Add addresses to the file of the running stack: `announce(home, grpc_address="127.0.0.1:50051")`."""
+    endpoints = replace(load_endpoints(home), **addresses)
+    save_endpoints(home, endpoints)
+    return endpoints
+
+
+def as_environment(endpoints: Endpoints) -> dict[str, str]:
+    """Return the environment variables that give a child process these addresses."""
+    return {VARIABLES[field]: value for field, value in asdict(endpoints).items() if value}
+
+
+def _read(home: Home) -> dict[str, str | None]:
+    try:
+        found: dict[str, str | None] = json.loads(home.endpoints_file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
