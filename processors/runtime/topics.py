@@ -1,0 +1,183 @@
+"""The topics as Kafka has them: made from the data files in ``schemas/topics/``, listed with what they hold.
+
+Creating is idempotent: a topic that is there is left as it is, but a wrong number of partitions is refused, since a
+record stays in its partition from stage to stage.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+
+from processors.errors import ConfigError, RetryableError
+from processors.topology import PARTITIONS
+from schemas.registry import Topic, load_registry
+
+TIMEOUT_S = 20.0
+"""A broker that has just started answers within a few seconds."""
+
+DAY_MS = 86_400_000
+
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    # The active segment is never compacted: small ones keep a restore short.
+    "segment.bytes": str(32 << 20),
+    "min.cleanable.dirty.ratio": "0.2",
+    "message.timestamp.type": "LogAppendTime",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One topic of the data files as the broker has it.
+
+    Parameters
+    ----------
+    partitions
+        0 where the topic does not exist.
+    first_offsets, end_offsets
+        By partition. ``end_offsets`` is the end of what is committed.
+    """
+
+    name: str
+    meaning: str
+    record: str
+    partitions: int
+    first_offsets: tuple[int, ...]
+    end_offsets: tuple[int, ...]
+
+    @property
+    def offsets(self) -> int:
+        """Offsets in use: the records and, in a topic written by transactions, one marker for each commit."""
+        return sum(self.end_offsets) - sum(self.first_offsets)
+
+
+def create_topics(
+    bootstrap_servers: str, prefix: str = "", names: Iterable[str] | None = None, partitions: int = PARTITIONS
+) -> list[str]:
+    """Create the topics that are missing and return their full names, prefix included.
+
+    Parameters
+    ----------
+    prefix
+        Stands before every name, so that tests and tenants share a broker.
+    names
+        Topics of ``schemas/topics/``; all of them where None.
+
+    Raises
+    ------
+    ConfigError
+        A name has no data file, or the topic exists with another number of partitions.
+    RetryableError
+        The broker does not answer.
+    """
+    known = load_registry().topics
+    wanted = list(known) if names is None else list(names)
+    for name in wanted:
+        if name not in known:
+            raise ConfigError("schemas/topics", "topic", name, f"one of {', '.join(known)}")
+    return [t for t, _ in _created(bootstrap_servers, {prefix + n: topic_config(known[n]) for n in wanted}, partitions)]
+
+
+def create_changelog(bootstrap_servers: str, name: str, partitions: int = PARTITIONS) -> bool:
+    """Create a changelog topic (compacted: the last value of each key is kept for ever); return whether it is new.
+
+    Raises
+    ------
+    ConfigError
+        It exists with another number of partitions.
+    RetryableError
+        The broker does not answer.
+    """
+    return _created(bootstrap_servers, {name: CHANGELOG_CONFIG}, partitions)[0][1]
+
+
+def topic_config(topic: Topic) -> dict[str, str]:
+    """Return the broker's settings of a topic."""
+    config = {
+        "cleanup.policy": topic.cleanup,
+        # Retention counts from publication. A replay publishes ticks of years ago, which must not be deleted at once.
+        "message.timestamp.type": "LogAppendTime",
+    }
+    if "delete" in topic.cleanup:
+        config["retention.ms"] = str(topic.retention_days * DAY_MS)
+    return config
+
+
+def describe_topics(bootstrap_servers: str, prefix: str = "") -> list[TopicState]:
+    """Return every topic of the data files with its partitions and offsets; absent ones have 0 partitions.
+
+    Raises
+    ------
+    RetryableError
+        The broker does not answer.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    counts = partition_counts(admin, bootstrap_servers)
+    topics = load_registry().topics
+    places = [
+        TopicPartition(prefix + name, p)
+        for name in topics
+        for p in range(counts.get(prefix + name, 0))
+    ]  # fmt: skip
+    first = _offsets(admin, places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    end = _offsets(admin, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    out = []
+    for name, topic in topics.items():
+        full = prefix + name
+        at = [(full, p) for p in range(counts.get(full, 0))]
+        out.append(
+            TopicState(
+                full, topic.meaning, topic.record, len(at), tuple(first[a] for a in at), tuple(end[a] for a in at)
+            )
+        )
+    return out
+
+
+def partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
+    """Return every topic of the broker with its number of partitions.
+
+    Raises
+    ------
+    RetryableError
+        The broker does not answer.
+    """
+    try:
+        metadata = admin.list_topics(timeout=TIMEOUT_S)
+    except KafkaException as e:
+        raise RetryableError(f"Kafka at {bootstrap_servers} does not answer: {e.args[0].str()}") from e
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _created(bootstrap_servers: str, configs: dict[str, dict[str, str]], partitions: int) -> list[tuple[str, bool]]:
+    """Create topics by name and configuration; return each name with whether it is new."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    counts = partition_counts(admin, bootstrap_servers)
+    missing = [name for name in configs if name not in counts]
+    if missing:
+        new = [NewTopic(name, partitions, config=configs[name]) for name in missing]
+        for name, future in admin.create_topics(new, request_timeout=TIMEOUT_S).items():
+            try:
+                future.result(timeout=TIMEOUT_S + 5)
+            except KafkaException as e:
+                # Another process of the same job was first.
+                if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise RetryableError(f"topic {name} was not created: {e.args[0].str()}") from e
+    for name in configs:
+        if counts.get(name, partitions) != partitions:
+            raise ConfigError(
+                f"Kafka at {bootstrap_servers}", f"partitions of {name}", counts[name],
+                f"must be {partitions}, as in every topic: use another prefix, or delete the topic",
+            )  # fmt: skip
+    return [(name, name in missing) for name in configs]
+
+
+def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    if not places:
+        return {}
+    futures = admin.list_offsets(dict.fromkeys(places, spec), isolation_level=IsolationLevel.READ_COMMITTED)
+    try:
+        return {(at.topic, at.partition): future.result(timeout=TIMEOUT_S).offset for at, future in futures.items()}
+    except KafkaException as e:
+        raise RetryableError(f"offsets are not known: {e.args[0].str()}") from e
