@@ -3,15 +3,27 @@
 Called by the registry's compatibility call and by the test that no released schema is broken.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from processors.errors import ConfigError
 
 Schema = Any
 """An Avro schema as parsed JSON: a name, a union as a list, or a dictionary."""
 
+Kind = Literal[
+    "fixed_size_mismatch",
+    "missing_enum_symbols",
+    "missing_union_branch",
+    "name_mismatch",
+    "reader_field_missing_default_value",
+    "type_mismatch",
+]
+Mode = Literal["NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
-KINDS = PRIMITIVES | {"record", "error", "enum", "fixed", "array", "map"}
-INNER = {"array": "items", "map": "values"}
 PROMOTIONS = {
     "int": {"long", "float", "double"},
     "long": {"float", "double"},
@@ -19,19 +31,68 @@ PROMOTIONS = {
     "string": {"bytes"},
     "bytes": {"string"},
 }
+"""Writer's type -> what else the reader may have."""
+_COMPLEX = frozenset({"record", "error", "enum", "fixed", "array", "map"})
 
 
-def can_read(reader: Schema, writer: Schema) -> bool:
-    """Return whether every record of the writer's schema can be read with the reader's.
+@dataclass(frozen=True, slots=True)
+class Incompatibility:
+    """One reason why a reader cannot read a writer's records.
 
     Parameters
     ----------
-    reader
-        Schema as parsed JSON, valid Avro.
-    writer
-        Likewise.
+    path
+        Where in the reader's schema, for example ``fields/quality/stale``.
     """
-    return _Check(dict(_named(reader, "")), dict(_named(writer, ""))).can_read(reader, writer, "", "")
+
+    kind: Kind
+    path: str
+    message: str
+
+
+def can_read(reader: Schema, writer: Schema) -> bool:
+    """Return whether every record of the writer's schema can be read with the reader's; both are valid Avro."""
+    return not incompatibilities(reader, writer)
+
+
+def incompatibilities(reader: Schema, writer: Schema) -> list[Incompatibility]:
+    """Return every reason why the reader cannot read the writer's records; empty where it can."""
+    check = _Check(dict(_named(reader, "")), dict(_named(writer, "")))
+    # A type that holds itself is readable unless something refutes it: assume so, and look again until nothing new is
+    # refuted. Each round refutes a pair of named types or is the last.
+    while True:
+        known = len(check.refuted)
+        check.visited.clear()
+        found = check.compare(reader, writer, "", "", "")
+        if len(check.refuted) == known:
+            return found
+
+
+def breaks(mode: str, new: Schema, history: Sequence[Schema]) -> list[Incompatibility]:
+    """Return what the new version breaks under a registry's compatibility mode; empty where it may be registered.
+
+    Parameters
+    ----------
+    mode
+        One of ``MODES``: the transitive ones look at the whole history, the others at the latest version alone.
+    history
+        Registered schemas, oldest first, deleted ones left out.
+
+    Raises
+    ------
+    ConfigError
+        Unknown mode.
+    """
+    if mode not in MODES:
+        raise ConfigError("schemas", "compatibility mode", mode, f"one of {', '.join(MODES)}")
+    direction = mode.removesuffix("_TRANSITIVE")
+    out: list[Incompatibility] = []
+    for old in history if mode.endswith("_TRANSITIVE") else history[-1:]:
+        if direction in {"BACKWARD", "FULL"}:
+            out += incompatibilities(reader=new, writer=old)
+        if direction in {"FORWARD", "FULL"}:
+            out += incompatibilities(reader=old, writer=new)
+    return out
 
 
 class _Check:
@@ -40,52 +101,76 @@ class _Check:
     def __init__(self, readers: dict[str, Schema], writers: dict[str, Schema]) -> None:
         self._readers = readers
         self._writers = writers
-        # A pair of names met again inside itself: it is compatible if the rest of it is.
-        self._assumed: set[tuple[str, str]] = set()
+        self.refuted: dict[tuple[str, str], list[Incompatibility]] = {}
+        self.visited: set[tuple[str, str]] = set()
 
-    def can_read(self, reader: Schema, writer: Schema, reader_space: str, writer_space: str) -> bool:
+    def compare(
+        self, reader: Schema, writer: Schema, reader_space: str, writer_space: str, path: str
+    ) -> list[Incompatibility]:
         reader, reader_space = _resolved(reader, self._readers, reader_space)
         writer, writer_space = _resolved(writer, self._writers, writer_space)
         if isinstance(writer, list):
-            return all(self.can_read(reader, branch, reader_space, writer_space) for branch in writer)
+            found = (self.compare(reader, branch, reader_space, writer_space, path) for branch in writer)
+            return [reason for reasons in found for reason in reasons]
         if isinstance(reader, list):
-            return any(self.can_read(branch, writer, reader_space, writer_space) for branch in reader)
+            if any(not self.compare(branch, writer, reader_space, writer_space, path) for branch in reader):
+                return []
+            return [Incompatibility("missing_union_branch", path, f"reader union lacks writer type: {_label(writer)}")]
         reader_type, writer_type = reader["type"], writer["type"]
         if reader_type != writer_type:
-            return reader_type in PROMOTIONS.get(writer_type, ())
-        if reader_type in INNER:
-            inner = INNER[reader_type]
-            return self.can_read(reader[inner], writer[inner], reader_space, writer_space)
+            if reader_type in PROMOTIONS.get(writer_type, ()):
+                return []
+            message = f"reader type: {reader_type} not compatible with writer type: {writer_type}"
+            return [Incompatibility("type_mismatch", path, message)]
+        for inner in ("items", "values"):
+            if inner in reader and reader_type in {"array", "map"}:
+                return self.compare(reader[inner], writer[inner], reader_space, writer_space, f"{path}/{inner}")
         if reader_type in PRIMITIVES:
-            return True
-        return self._can_read_named(reader, writer, reader_space, writer_space)
+            return []
+        return self._named_types(reader, writer, reader_space, writer_space, path)
 
-    def _can_read_named(self, reader: Schema, writer: Schema, reader_space: str, writer_space: str) -> bool:
+    def _named_types(
+        self, reader: Schema, writer: Schema, reader_space: str, writer_space: str, path: str
+    ) -> list[Incompatibility]:
         reader_name, writer_name = _full_name(reader, reader_space), _full_name(writer, writer_space)
         aliases = {_qualified(alias, reader_space) for alias in reader.get("aliases", ())}
         # Unqualified names decide: that is how resolution is specified, whatever the namespace.
         if _last(reader_name) != _last(writer_name) and writer_name not in aliases:
-            return False
+            return [Incompatibility("name_mismatch", path, f"reader name: {reader_name}, writer name: {writer_name}")]
         if reader["type"] == "fixed":
-            return bool(reader["size"] == writer["size"])
+            if reader["size"] == writer["size"]:
+                return []
+            message = f"reader size: {reader['size']}, writer size: {writer['size']}"
+            return [Incompatibility("fixed_size_mismatch", path, message)]
         if reader["type"] == "enum":
-            return "default" in reader or set(writer["symbols"]) <= set(reader["symbols"])
-        if (reader_name, writer_name) in self._assumed:
-            return True
-        self._assumed.add((reader_name, writer_name))
-        return self._can_read_fields(reader, writer, reader_space, writer_space)
+            missing = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
+            if not missing or "default" in reader:
+                return []
+            return [Incompatibility("missing_enum_symbols", path, f"reader enum lacks: {', '.join(missing)}")]
+        pair = (reader_name, writer_name)
+        if pair in self.visited:
+            return self.refuted.get(pair, [])
+        self.visited.add(pair)
+        found = self._fields(reader, writer, reader_space, writer_space, path)
+        if found:
+            self.refuted[pair] = found
+        return found
 
-    def _can_read_fields(self, reader: Schema, writer: Schema, reader_space: str, writer_space: str) -> bool:
+    def _fields(
+        self, reader: Schema, writer: Schema, reader_space: str, writer_space: str, path: str
+    ) -> list[Incompatibility]:
         written = {field["name"]: field for field in writer["fields"]}
+        out: list[Incompatibility] = []
         for field in reader["fields"]:
             names = [field["name"], *field.get("aliases", ())]
-            found = next((written[name] for name in names if name in written), None)
-            if found is None:
-                if "default" not in field:
-                    return False
-            elif not self.can_read(field["type"], found["type"], reader_space, writer_space):
-                return False
-        return True
+            match = next((written[name] for name in names if name in written), None)
+            here = f"{path}/{field['name']}".removeprefix("/")
+            if match is not None:
+                out += self.compare(field["type"], match["type"], reader_space, writer_space, here)
+            elif "default" not in field:
+                message = f"field {field['name']} has no default and the writer does not have it"
+                out.append(Incompatibility("reader_field_missing_default_value", here, message))
+        return out
 
 
 def _resolved(schema: Schema, named: dict[str, Schema], space: str) -> tuple[Schema, str]:
@@ -96,7 +181,7 @@ def _resolved(schema: Schema, named: dict[str, Schema], space: str) -> tuple[Sch
         if schema in PRIMITIVES:
             return {"type": schema}, space
         schema = named.get(_qualified(schema, space)) or named[schema]
-    elif isinstance(schema["type"], dict | list) or schema["type"] not in KINDS:
+    elif not isinstance(schema["type"], str) or schema["type"] not in PRIMITIVES | _COMPLEX:
         return _resolved(schema["type"], named, space)
     return schema, _space_of(schema, space)
 
@@ -110,12 +195,16 @@ def _named(schema: Schema, space: str) -> Iterator[tuple[str, Schema]]:
         inside = _space_of(schema, space)
         if "name" in schema:
             # The namespace is made part of the type, for whoever comes to it by its name.
-            yield _full_name(schema, space), {"namespace": inside, **schema}
+            yield _full_name(schema, space), {**schema, "namespace": inside}
         for field in schema.get("fields", ()):
             yield from _named(field["type"], inside)
         for key in ("type", "items", "values"):
             if isinstance(schema.get(key), dict | list):
                 yield from _named(schema[key], inside)
+
+
+def _label(schema: Schema) -> str:
+    return str(schema.get("name", schema["type"]))
 
 
 def _full_name(schema: Schema, space: str) -> str:

@@ -4,6 +4,7 @@ Creating is idempotent: a topic that is there is left as it is, but a wrong numb
 record stays in its partition from stage to stage.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -164,13 +165,27 @@ def _created(bootstrap_servers: str, configs: dict[str, dict[str, str]], partiti
                 # Another process of the same job was first.
                 if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise RetryableError(f"topic {name} was not created: {e.args[0].str()}") from e
+        counts = _visible_counts(admin, bootstrap_servers, missing)
     for name in configs:
-        if counts.get(name, partitions) != partitions:
+        if counts[name] != partitions:
             raise ConfigError(
                 f"Kafka at {bootstrap_servers}", f"partitions of {name}", counts[name],
                 f"must be {partitions}, as in every topic: use another prefix, or delete the topic",
             )  # fmt: skip
     return [(name, name in missing) for name in configs]
+
+
+def _visible_counts(admin: AdminClient, bootstrap_servers: str, names: list[str]) -> dict[str, int]:
+    """Return the partitions of all topics once the brokers, not the controller alone, know the new ones."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        counts = partition_counts(admin, bootstrap_servers)
+        hidden = [name for name in names if not counts.get(name)]
+        if not hidden:
+            return counts
+        if time.monotonic() > deadline:
+            raise RetryableError(f"topics {', '.join(hidden)} were created but do not appear at {bootstrap_servers}")
+        time.sleep(0.02)
 
 
 def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
