@@ -24,7 +24,6 @@ from deploy.local.process import Adopt, Child, spawn, tail
 from processors.errors import ConfigError, PlatformError
 
 PORT = 19092
-CONTROLLER_PORT = 19093
 # A start takes 1 to 3 s; a machine that is busy elsewhere may take ten times that.
 START_TIMEOUT_S = 60.0
 # A clean stop takes half a second; the one that writes the cache of classes takes 6 s.
@@ -104,12 +103,16 @@ class EmbeddedKafka:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log_folder.mkdir(parents=True, exist_ok=True)
         require_disk_space(self.folder, DISK_FREE_MIN_BYTES)
-        self._port = ports.choose("Kafka", preferred=self._port or PORT, required=self._required_port)
-        controller_port = ports.choose("Kafka controller", preferred=CONTROLLER_PORT)
+        ports.try_several("Kafka", self._start_at, preferred=self._port or PORT, required=self._required_port)
+
+    def _start_at(self, port: int) -> None:
+        """Start the broker at a port, and with a controller at any port that is free."""
+        self._port = port
+        controller_port = ports.choose("Kafka controller", preferred=ports.ANY)
         files = BrokerFiles(self.folder, self.folder / "data", self.log_folder / "kafka.log")
         files.log4j.write_text(log4j2_yaml(files.log_path), encoding="utf-8")
         files.server_properties.write_text(
-            server_properties(self._port, controller_port, files.data_folder), encoding="utf-8"
+            server_properties(port, controller_port, files.data_folder), encoding="utf-8"
         )
         java = self._java_command()
         if not (files.data_folder / "meta.properties").exists():
@@ -127,8 +130,8 @@ class EmbeddedKafka:
             dies_with_us=self._dies_with_us,
         )
         if self._adopt is not None:
-            self._adopt(self.child, self._port)
-        self._wait_until_ready(self.child, files.log_path)
+            self._adopt(self.child, port)
+        self._wait_until_ready(self.child, files)
 
     def stop(self) -> None:
         """Stop the broker cleanly; its data stays. Does nothing if it does not run."""
@@ -164,27 +167,30 @@ class EmbeddedKafka:
             "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.log_folder}/kafka_crash_%p.log",
             "-Djava.awt.headless=true",
+            # Only errors: parts of the cache that do not fit this machine are left out, and each one is a warning.
+            "-Xlog:disable",
+            "-Xlog:all=error:stderr",
             "-cp",
             jars,
         ]
 
-    def _wait_until_ready(self, child: Child, log_path: Path) -> None:
+    def _wait_until_ready(self, child: Child, files: BrokerFiles) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         admin: AdminClient | None = None
         while time.monotonic() < deadline_s:
             if child.popen.poll() is not None:
                 self.child = None
-                raise PlatformError(f"{child.obituary()}\n{tail(log_path)}")
+                raise ports.named_failure(f"{child.obituary()}\n{tail(files.log_path)}")
             if ports.accepts(self._port or PORT):
                 # Made only now: a client that begins before the broker waits in its own back-off.
                 admin = admin or AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-                if _has_broker(admin):
+                if _cluster_id(admin) == files.cluster_id():
                     return
             time.sleep(POLL_S)
         self.stop()
         raise PlatformError(
             f"Kafka did not answer at {self.bootstrap_servers} within {START_TIMEOUT_S:.0f} s; "
-            f"last lines of its log:\n{tail(log_path)}"
+            f"last lines of its log:\n{tail(files.log_path)}"
         )
 
 
@@ -212,11 +218,13 @@ def require_disk_space(folder: Path, free_min_bytes: int) -> None:
         )
 
 
-def _has_broker(admin: AdminClient) -> bool:
+def _cluster_id(admin: AdminClient) -> str | None:
+    """Return who answers; None while it is still coming up."""
     try:
-        return len(admin.list_topics(timeout=2.0).brokers) > 0
+        metadata = admin.list_topics(timeout=2.0)
     except KafkaException:
-        return False
+        return None
+    return metadata.cluster_id if metadata.brokers else None
 
 
 def _format(java: list[str], files: BrokerFiles) -> None:

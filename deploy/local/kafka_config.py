@@ -29,6 +29,11 @@ class BrokerFiles:
     data_folder: Path
     log_path: Path
 
+    def cluster_id(self) -> str:
+        """Return the id that the formatted storage has: who answers with it is this broker and no other."""
+        lines = (self.data_folder / "meta.properties").read_text(encoding="utf-8").splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+
     @property
     def server_properties(self) -> Path:
         """Return the path of the broker's configuration."""

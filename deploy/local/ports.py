@@ -6,12 +6,15 @@ Called by every embedded part before it starts.
 import contextlib
 import errno
 import socket
+from collections.abc import Callable
 
 import psutil
 
-from processors.errors import ConfigError
+from processors.errors import ConfigError, PlatformError
 
 LOOPBACK = "127.0.0.1"
+ANY = 0
+"""Asks the system for a free port."""
 
 
 def is_free(port: int) -> bool:
@@ -28,6 +31,42 @@ def is_free(port: int) -> bool:
     return True
 
 
+class PortTakenError(PlatformError):
+    """Another process took the port between our look and our server's start."""
+
+
+def named_failure(text: str) -> PlatformError:
+    """Return the error of a part that died, by the last words in its log."""
+    kind = PortTakenError if "address already in use" in text.lower() else PlatformError
+    return kind(text)
+
+
+def try_several(part: str, start: Callable[[int], None], *, preferred: int, required: int | None) -> None:
+    """Start a part at a port; at another one if somebody was quicker, unless the port is required.
+
+    Parameters
+    ----------
+    part
+        Name of the part, for the error.
+    start
+        Called with the port; raises `PortTakenError` if it was taken meanwhile.
+    preferred
+        See `choose`.
+    required
+        See `choose`.
+    """
+    for last in (False, False, True):
+        port = choose(part, preferred=preferred, required=required)
+        try:
+            start(port)
+        except PortTakenError:
+            if last or required is not None:
+                raise
+            preferred = ANY
+        else:
+            return
+
+
 def choose(part: str, *, preferred: int, required: int | None = None) -> int:
     """Return the port a part shall listen on.
 
@@ -36,7 +75,7 @@ def choose(part: str, *, preferred: int, required: int | None = None) -> int:
     part
         Name of the part, for the error.
     preferred
-        Taken when it is free; else the system picks another.
+        Taken when it is free; else, and for `ANY`, the system picks another.
     required
         Taken or refused, never replaced: the user asked for this one.
 
@@ -54,7 +93,7 @@ def choose(part: str, *, preferred: int, required: int | None = None) -> int:
                 f"it is in use on {LOOPBACK} by {holder(required)}; stop that process or choose another port",
             )
         return required
-    if is_free(preferred):
+    if preferred != ANY and is_free(preferred):
         return preferred
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))

@@ -82,13 +82,16 @@ class EmbeddedRedis:
             The server died or did not answer in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = ports.choose("Redis", preferred=self.port or PORT, required=self._required_port)
+        ports.try_several("Redis", self._start_at, preferred=self.port or PORT, required=self._required_port)
+
+    def _start_at(self, port: int) -> None:
+        self.port = port
         self.child = spawn(
             "redis",
             [
                 str(find_redis_server()),
                 *("--bind", ports.LOOPBACK),
-                *("--port", str(self.port)),
+                *("--port", str(port)),
                 *("--dir", str(self.folder)),
                 *("--save", ""),
                 *("--appendonly", "no"),
@@ -99,7 +102,7 @@ class EmbeddedRedis:
             dies_with_us=self._dies_with_us,
         )
         if self._adopt is not None:
-            self._adopt(self.child, self.port)
+            self._adopt(self.child, port)
         self._wait_until_ready(self.child)
 
     def stop(self) -> None:
@@ -123,7 +126,7 @@ class EmbeddedRedis:
             while time.monotonic() < deadline_s:
                 if child.popen.poll() is not None:
                     self.child = None
-                    raise PlatformError(child.obituary())
+                    raise ports.named_failure(child.obituary())
                 try:
                     client.ping()
                 except redis.RedisError:
