@@ -1,0 +1,182 @@
+"""The latest rows in Redis: the layout of the keys and their reader, for ScoreService and tools.
+
+    gold:{symbol_id}:{tf}     sorted set, newest rows only; score = ts, ms; member = place (16 bytes) + wire bytes
+    signal:{symbol_id}:{tf}   string: wire bytes of the newest signal
+    freshness:{symbol_id}     hash: "source:tf" -> JSON of the newest state
+    sink:positions            hash: "topic:partition" -> next offset; "topic" -> the topic's id
+
+A score is a float64: it holds milliseconds exactly, nanoseconds not. So the place at the front of a member is ts in
+nanoseconds and then the record's offset, both big-endian: members of one score are ordered by bytes, hence by
+nanosecond, hence by age in the log; and a record that is written again makes the very same member.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import redis
+
+from processors.errors import RetryableError
+
+POSITIONS_KEY = "sink:positions"
+TIMEOUT_S = 5.0
+"""A loopback answer takes 0.1 ms; beyond seconds the server is away."""
+
+_PLACE_BYTES = 16
+_PAGE = 8
+"""Members read at once by an as-of look-up; a second page is needed only for rows within one millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessState:
+    """Newest freshness of one source, or of the consensus, at one timeframe; the fields of the record Freshness."""
+
+    state: str
+    previous: str
+    ts_ns: int
+    since_ns: int
+    age_ms: float
+    threshold_ms: float
+
+
+def gold_key(symbol_id: str, tf: str) -> str:
+    """Return the key of an instrument's gold rows."""
+    return f"gold:{symbol_id}:{tf}"
+
+
+def signal_key(symbol_id: str, tf: str) -> str:
+    """Return the key of an instrument's newest signal."""
+    return f"signal:{symbol_id}:{tf}"
+
+
+def freshness_key(symbol_id: str) -> str:
+    """Return the key of an instrument's freshness states."""
+    return f"freshness:{symbol_id}"
+
+
+def gold_score_ms(ts_ns: int) -> int:
+    """Return the score of a row: its ts in whole milliseconds, rounded down."""
+    return ts_ns // 1_000_000
+
+
+def gold_member(ts_ns: int, offset: int, wire: bytes) -> bytes:
+    """Return the member of a row: its place, then its bytes as they were in the topic."""
+    return (ts_ns + (1 << 63)).to_bytes(8, "big") + offset.to_bytes(8, "big") + wire
+
+
+def _ts_ns(member: bytes) -> int:
+    return int.from_bytes(member[:8], "big") - (1 << 63)
+
+
+def encode_freshness(state: FreshnessState) -> str:
+    """Return the state as JSON."""
+    return json.dumps({name: getattr(state, name) for name in FreshnessState.__slots__})
+
+
+class RedisStore:
+    """Reader of the latest rows; safe to share between threads.
+
+    Rows are returned as they were in the topic: Confluent wire format, header included.
+
+    Parameters
+    ----------
+    client
+        Made without ``decode_responses``.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return the reader of the server at ``redis://host:port/db``. Connects at the first call."""
+        return cls(redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S))
+
+    def latest_gold(self, symbol_id: str, tf: str) -> bytes | None:
+        """Return the newest gold row of an instrument, None if there is none.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        return self.latest_gold_many([(symbol_id, tf)])[0]
+
+    def latest_gold_many(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """Return the newest gold row of each (symbol_id, tf), in one round trip; see ``latest_gold``."""
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for symbol_id, tf in wanted:
+                    pipe.zrange(gold_key(symbol_id, tf), -1, -1)
+                found = cast("list[list[bytes]]", pipe.execute())
+        except redis.RedisError as e:
+            raise _away(e) from e
+        return [members[0][_PLACE_BYTES:] if members else None for members in found]
+
+    def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
+        """Return the newest gold row with ts at or before ``as_of_ns`` (nanoseconds since the epoch, UTC).
+
+        Returns
+        -------
+        None if there is none among the rows that are kept (the newest 512 unless configured otherwise): older
+        rows are in ClickHouse.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        begin = 0
+        while True:
+            try:
+                page = cast(
+                    "list[bytes]",
+                    self.client.zrevrangebyscore(
+                        gold_key(symbol_id, tf), gold_score_ms(as_of_ns), "-inf", start=begin, num=_PAGE
+                    ),
+                )
+            except redis.RedisError as e:
+                raise _away(e) from e
+            for member in page:
+                if _ts_ns(member) <= as_of_ns:
+                    return member[_PLACE_BYTES:]
+            if len(page) < _PAGE:
+                return None
+            begin += _PAGE
+
+    def latest_signal(self, symbol_id: str, tf: str) -> bytes | None:
+        """Return the newest signal of an instrument, None if there is none.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        try:
+            return cast("bytes | None", self.client.get(signal_key(symbol_id, tf)))
+        except redis.RedisError as e:
+            raise _away(e) from e
+
+    def freshness(self, symbol_id: str) -> dict[tuple[str, str], FreshnessState]:
+        """Return the newest state of each (source, tf) of an instrument; empty if there is none.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        try:
+            found = cast("dict[bytes, bytes]", self.client.hgetall(freshness_key(symbol_id)))
+        except redis.RedisError as e:
+            raise _away(e) from e
+        states = {}
+        for name, text in found.items():
+            source, _, tf = name.decode().rpartition(":")
+            fields: dict[str, Any] = json.loads(text)
+            states[source, tf] = FreshnessState(**fields)
+        return states
+
+
+def _away(error: redis.RedisError) -> RetryableError:
+    return RetryableError(f"Redis: {error}")
