@@ -70,6 +70,13 @@ class MessageBatch(EncodedBatch):
     offset: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     timestamp_ms: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def skip(self, n: int) -> "MessageBatch":
+        """Return the batch without its first n records."""
+        return MessageBatch(
+            self.topic, self.partition, self.payload, self.start[n:], self.key, self.key_start[n:], self.offset[n:],
+            self.timestamp_ms[n:],
+        )  # fmt: skip
+
 
 def pack(values: list[bytes]) -> tuple[U8, I64]:
     """Return the values as one byte buffer and its start offsets, shape (n + 1,)."""

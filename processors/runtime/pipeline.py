@@ -5,16 +5,18 @@
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
 import numpy as np
 
+from processors.errors import ConfigError
 from processors.runtime.batch import I64, U8, Columns, EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import ROW_ERRORS, UNKNOWN_ID, FlatCodec, check_room, wire_record
 from processors.runtime.stage import Output, Rejected, Stage
-from processors.runtime.state import State
+from processors.runtime.state import State, pack_key, unpack_key
 from processors.runtime.strings import STRINGS
 from schemas.instruments import partition_key
 from schemas.registry import Registry, load_registry
@@ -27,6 +29,36 @@ class PartitionState:
     """States of all stages of the pipeline for one partition, by stage name."""
 
     states: dict[str, State] = field(default_factory=dict)
+
+    def changed(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the changelog records of every row that changed since the last ``clean``."""
+        for name, state in self.states.items():
+            prefix = pack_key([name.encode()])
+            for key, value in state.changed():
+                yield prefix + key, value
+
+    def clean(self) -> None:
+        """Forget which rows changed: they are in the changelog now."""
+        for state in self.states.values():
+            state.clean()
+
+    def restore(self, entries: dict[bytes, bytes]) -> None:
+        """Take every stage's state back from the last changelog value of each key.
+
+        Raises
+        ------
+        ConfigError
+            The changelog is of another set of stages, or a row of another version of one.
+        """
+        by_stage: dict[str, dict[bytes, bytes]] = {name: {} for name in self.states}
+        for key, value in entries.items():
+            name = unpack_key(key)[0]
+            stage = by_stage.get(name.decode())
+            if stage is None:
+                raise ConfigError("changelog", "stage", name.decode(), f"this process runs {', '.join(self.states)}")
+            stage[key[2 + len(name) :]] = value
+        for name, rows in by_stage.items():
+            self.states[name].restore(rows)
 
 
 class Pipeline:

@@ -46,12 +46,13 @@ class TableSpec:
     key_parts: int
 
 
-def _pack_key(parts: list[bytes]) -> bytes:
+def pack_key(parts: list[bytes]) -> bytes:
     """Return the parts as one changelog key, each after its length: a vendor's name may hold any character."""
     return b"".join(len(p).to_bytes(2, "little") + p for p in parts)
 
 
-def _unpack_key(key: bytes) -> list[bytes]:
+def unpack_key(key: bytes) -> list[bytes]:
+    """Return the parts of a packed key."""
     parts, at = [], 0
     while at < len(key):
         end = at + 2 + int.from_bytes(key[at : at + 2], "little")
@@ -149,7 +150,7 @@ class Table:
         self.dirty[:] = 0
 
     def _changelog_key(self, slot: int) -> bytes:
-        return _pack_key([self.spec.name.encode(), *(STRINGS.raw(c) for c in self.key_codes[slot])])
+        return pack_key([self.spec.name.encode(), *(STRINGS.raw(c) for c in self.key_codes[slot])])
 
     def restore(self, entries: dict[bytes, bytes]) -> None:
         """Take the rows back from the last changelog value of each key.
@@ -171,7 +172,7 @@ class Table:
                     f"this version reads {self._fingerprint.hex()}: let the old version drain, or reset the stage's group",
                 )  # fmt: skip
             assert at == slot, f"changelog of {self.spec.name} misses slot {slot}"
-            self._add(tuple(STRINGS.code(part) for part in _unpack_key(key)[1:]))
+            self._add(tuple(STRINGS.code(part) for part in unpack_key(key)[1:]))
             self.rows[slot] = np.frombuffer(value[_HEADER.size :], self.rows.dtype)[0]
         self.clean()
 
@@ -239,6 +240,6 @@ class State:
         """Take every table back from the last changelog value of each key."""
         by_table: dict[str, dict[bytes, bytes]] = {name: {} for name in self.tables}
         for key, value in entries.items():
-            by_table[_unpack_key(key)[0].decode()][key] = value
+            by_table[unpack_key(key)[0].decode()][key] = value
         for name, rows in by_table.items():
             self.tables[name].restore(rows)

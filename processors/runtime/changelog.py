@@ -1,0 +1,77 @@
+"""State in Kafka: each commit appends the rows that changed to a compacted topic; an assignment reads them back."""
+
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from processors.errors import RetryableError
+from processors.runtime.batch import EncodedBatch, pack
+from processors.runtime.pipeline import PartitionState
+
+RESTORE_WAIT_S_MAX = 120.0
+"""Longest wait for one restore: an unfinished transaction of a dead owner ends within its time-out, well below."""
+
+
+def changelog_batch(topic: str, partition: int, state: PartitionState) -> EncodedBatch | None:
+    """Return the rows that changed since the last commit as changelog records; None where nothing changed."""
+    changed = list(state.changed())
+    if not changed:
+        return None
+    key, key_start = pack([k for k, _ in changed])
+    payload, start = pack([v for _, v in changed])
+    return EncodedBatch(topic, partition, payload, start, key, key_start)
+
+
+def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[bytes, bytes]:
+    """Return the last committed value of each key of one changelog partition.
+
+    Reads to the end of the log as it stood at the call, past unfinished transactions: their outcome is waited for.
+
+    Raises
+    ------
+    RetryableError
+        The end was not reached within ``RESTORE_WAIT_S_MAX``.
+    """
+    base = {"bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False}
+    end = _end_offset(base, topic, partition)
+    if end == 0:
+        return {}
+    consumer = Consumer({
+        **base,
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "queued.min.messages": 100_000,
+        "fetch.wait.max.ms": 50,
+    })
+    entries: dict[bytes, bytes] = {}
+    deadline = time.monotonic() + RESTORE_WAIT_S_MAX
+    try:
+        consumer.assign([TopicPartition(topic, partition, 0)])
+        while True:
+            for message in consumer.consume(10_000, 0.2):
+                error = message.error()
+                if error is None:
+                    key, value = message.key(), message.value()
+                    assert isinstance(key, bytes)
+                    assert isinstance(value, bytes)
+                    entries[key] = value
+                elif error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                # The end-of-partition event carries the position after control records too.
+                if (message.offset() or 0) + (error is None) >= end:
+                    return entries
+            if time.monotonic() > deadline:
+                raise RetryableError(f"{topic} partition {partition}: offset {end} not reached: a transaction is open")
+    finally:
+        consumer.close()
+
+
+def _end_offset(base: dict[str, object], topic: str, partition: int) -> int:
+    """Return the high watermark, unfinished transactions included."""
+    consumer = Consumer({**base, "isolation.level": "read_uncommitted"})
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    finally:
+        consumer.close()
+    return int(end)

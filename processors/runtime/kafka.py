@@ -1,0 +1,379 @@
+"""The Kafka driver: consume a batch, run the stages, publish records, changed state and offsets in one transaction.
+
+    poll -> run -> produce -> ... -> changelog + offsets + commit        (about every commit_interval_ms)
+      ^                                   |
+      |      abort or failed step: state from the changelog, position from the committed offsets
+      +-----------------------------------+
+
+After a commit whose outcome is unknown the producer is closed and a new one made (its epoch bump settles the old
+transaction), and work resumes from the committed offsets: librdkafka lacks the client side of KIP-890.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from processors.errors import BackpressureError, ConfigError, PlatformError, RetryableError
+from processors.runtime.batch import MessageBatch
+from processors.runtime.changelog import changelog_batch, read_changelog
+from processors.runtime.deadletter import DeadLetterLimit
+from processors.runtime.native import choose_path
+from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
+from processors.runtime.ports import Sink, Source
+
+log = logging.getLogger(__name__)
+
+
+class FencedError(PlatformError):
+    """Another process took over the transactional id: this one stops."""
+
+
+class _UnknownOutcomeError(Exception):
+    """A commit timed out: nobody knows whether it happened. Only a new producer settles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConfig:
+    """How one process drives its stages.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Brokers.
+    group
+        Consumer group, and the base of the changelog's and the transactional id's name.
+    instance
+        Name of this process inside the group, stable over restarts: a restart fences what is left of its past.
+    prefix
+        Put before every topic and group, so that several platforms can share a cluster.
+    path
+        ``auto``, ``native`` or ``plain``.
+    commit_interval_ms
+        Longest time between commits under load: consumers wait as long, a restart repeats as much.
+    commit_idle_ms
+        Shortest time before a commit when the input has run dry: latency at low rates.
+    batch_rows_max
+        Most records taken from one partition at once.
+    transaction_timeout_ms
+        After it the broker aborts the transaction of a process that vanished; others wait so long for its partitions.
+    group_protocol
+        ``classic`` or ``consumer`` (KIP-848).
+    retries_max
+        Failed attempts in a row before the process gives up.
+    """
+
+    bootstrap_servers: str
+    group: str
+    instance: str = "0"
+    prefix: str = ""
+    path: str = "auto"
+    commit_interval_ms: int = 100
+    commit_idle_ms: int = 15
+    batch_rows_max: int = 20_000
+    transaction_timeout_ms: int = 15_000
+    group_protocol: str = "classic"
+    retries_max: int = 8
+    dead_letters: DeadLetterLimit = field(default_factory=DeadLetterLimit)
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.path not in ("auto", "native", "plain"):
+            raise ConfigError("Kafka driver", "path", self.path, "auto, native or plain")
+        if self.group_protocol not in ("classic", "consumer"):
+            raise ConfigError("Kafka driver", "group_protocol", self.group_protocol, "classic or consumer")
+        for name in ("commit_interval_ms", "batch_rows_max", "transaction_timeout_ms"):
+            if getattr(self, name) <= 0:
+                raise ConfigError("Kafka driver", name, getattr(self, name), "a positive number")
+
+    @property
+    def changelog(self) -> str:
+        """Topic that keeps the group's state."""
+        return f"{self.prefix}{self.group}.changelog"
+
+
+class KafkaDriver:
+    """Runs a pipeline live, exactly once; ``run`` until ``stop``."""
+
+    def __init__(self, pipeline: Pipeline, config: KafkaConfig) -> None:
+        self.pipeline, self.config = pipeline, config
+        self.rows = 0
+        self.commits = 0
+        self._path = choose_path(config.path)
+        self._states: dict[int, PartitionState] = {}
+        self._next_offset: dict[int, int] = {}
+        self._position: dict[int, int] = {}
+        self._paused_until: dict[int, float] = {}
+        self._stopping = False
+        self._failures = 0
+        self._in_transaction = False
+        self._began = 0.0
+        self._consumer: Consumer
+        self._producer: Producer
+        self._source: Source
+        self._sink: Sink
+
+    @property
+    def path(self) -> str:
+        """Name of the path in use."""
+        return self._path.name
+
+    def stop(self) -> None:
+        """Finish the open transaction, leave the group and return from ``run``; safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Work until ``stop``.
+
+        Raises
+        ------
+        FencedError
+            Another process has this group and instance.
+        DeadLetterLimitError
+            Too much of the input is unusable.
+        PlatformError
+            The brokers stayed away, or a step kept failing, ``retries_max`` times in a row.
+        """
+        while not self._stopping:
+            try:
+                self._open()
+                while not self._stopping:
+                    self._turn()
+                self._commit()
+            except _UnknownOutcomeError as e:
+                self._give_up_or_wait(RetryableError(f"commit without an answer: {e}"))
+            except RetryableError as e:
+                self._give_up_or_wait(e)
+            except KafkaException as e:
+                self._give_up_or_wait(self._classify(e.args[0]))
+            finally:
+                self._close()
+
+    def _turn(self) -> None:
+        """Take what is there, and commit when it is time."""
+        self._resume_paused()
+        wait_s = self.config.commit_idle_ms / 1000 if self._in_transaction else 0.1
+        batches = self._source.poll(wait_s)
+        try:
+            for batch in batches:
+                self._process(batch)
+        except BackpressureError as e:
+            self._rewind_partition(batch.partition, e)
+            return
+        if self._in_transaction:
+            age_ms = (time.monotonic() - self._began) * 1000
+            if age_ms >= self.config.commit_interval_ms or (not batches and age_ms >= self.config.commit_idle_ms):
+                self._commit()
+
+    def _process(self, batch: MessageBatch) -> None:
+        state = self._states.get(batch.partition)
+        if state is None:
+            return
+        # A rebalance inside one poll hands out records of the old assignment: what is committed already is dropped.
+        behind = int(np.searchsorted(batch.offset, self._position[batch.partition]))
+        if behind:
+            if behind == len(batch):
+                return
+            batch = batch.skip(behind)
+        if not self._in_transaction:
+            self._producer.begin_transaction()
+            self._in_transaction, self._began = True, time.monotonic()
+        dead = 0
+        for out in self.pipeline.run(state, batch):
+            self._sink.produce(self.config.prefix + out.topic, out)
+            dead += len(out) if out.topic == DEAD_LETTER else 0
+        self.config.dead_letters.add(len(batch), dead, f"partition {batch.partition} offset {int(batch.offset[-1])}")
+        self._next_offset[batch.partition] = self._position[batch.partition] = int(batch.offset[-1]) + 1
+        self.rows += len(batch)
+
+    def _commit(self) -> None:
+        """Publish changed state and offsets and commit them with the records."""
+        if not self._in_transaction:
+            return
+        for partition in self._next_offset:
+            changed = changelog_batch(self.config.changelog, partition, self._states[partition])
+            if changed is not None:
+                self._sink.produce(self.config.changelog, changed)
+        topic = self.config.prefix + self.pipeline.source
+        offsets = [TopicPartition(topic, p, offset) for p, offset in self._next_offset.items()]
+        try:
+            self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 20)
+            self._producer.commit_transaction(20)
+        except KafkaException as e:
+            error = e.args[0]
+            if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) and not error.txn_requires_abort():
+                raise _UnknownOutcomeError(str(error)) from e
+            raise
+        self._in_transaction = False
+        for partition in self._next_offset:
+            self._states[partition].clean()
+        self._next_offset.clear()
+        self._failures = 0
+        self.commits += 1
+
+    def _abort(self) -> None:
+        if self._in_transaction:
+            self._in_transaction = False
+            self._next_offset.clear()
+            self._producer.abort_transaction(20)
+
+    def _rewind_partition(self, partition: int, reason: BackpressureError) -> None:
+        """Go back to the last commit, and leave the partition that is blocked paused for a while."""
+        log.warning("partition %d paused for 1 s: %s", partition, reason)
+        self._abort()
+        for at in self._committed(list(self._states)):
+            self._restore(at.partition)
+            self._consumer.seek(at)
+        self._consumer.pause([TopicPartition(self.config.prefix + self.pipeline.source, partition)])
+        self._paused_until[partition] = time.monotonic() + 1.0
+
+    def _resume_paused(self) -> None:
+        if not self._paused_until:
+            return
+        now = time.monotonic()
+        due = [p for p, until in self._paused_until.items() if until <= now]
+        if due:
+            topic = self.config.prefix + self.pipeline.source
+            self._consumer.resume([TopicPartition(topic, p) for p in due])
+            for p in due:
+                del self._paused_until[p]
+
+    def _restore(self, partition: int) -> None:
+        began = time.monotonic()
+        state = self.pipeline.open()
+        entries = read_changelog(self.config.bootstrap_servers, self.config.changelog, partition)
+        state.restore(entries)
+        self._states[partition] = state
+        log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), time.monotonic() - began)
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._source.assigned(partitions)
+        # Committed offsets first: the call waits until no transaction of a former owner is open on them. After that
+        # the changelog is as old as the offsets, since both are written by the same transactions.
+        placed = self._committed([p.partition for p in partitions])
+        for p in placed:
+            self._restore(p.partition)
+        if self.config.group_protocol == "consumer":
+            consumer.incremental_assign(placed)
+        else:
+            consumer.assign(placed)
+        log.info("assigned %s", sorted(self._states))
+
+    def _committed(self, partitions: list[int]) -> list[TopicPartition]:
+        """Return the committed position of each partition, its beginning where nothing was committed yet."""
+        topic = self.config.prefix + self.pipeline.source
+        placed = self._consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=30)
+        for p in placed:
+            if p.error is not None:
+                raise KafkaException(p.error)
+            self._position[p.partition] = max(p.offset, 0)
+            if p.offset < 0:
+                p.offset = OFFSET_BEGINNING
+        return placed
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The next owner starts from what is committed, so finish first.
+        self._commit()
+        self._forget(partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Another process may own them already: what is not committed must not be.
+        self._abort()
+        self._forget(partitions)
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        self._source.revoked(partitions)
+        for p in partitions:
+            self._states.pop(p.partition, None)
+            self._paused_until.pop(p.partition, None)
+        log.info("gave up %s", sorted(p.partition for p in partitions))
+
+    def _open(self) -> None:
+        c = self.config
+        self._producer = Producer(producer_settings(c))
+        self._sink = self._path.sink(self._producer)
+        self._producer.init_transactions(15)
+        self._consumer = Consumer(consumer_settings(c))
+        topic = c.prefix + self.pipeline.source
+        self._source = self._path.source(self._consumer, topic, self.pipeline.source, c.batch_rows_max)
+        self._consumer.subscribe(
+            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _close(self) -> None:
+        """Close both clients; what is not committed is given up."""
+        try:
+            if hasattr(self, "_producer"):
+                self._abort()
+        except KafkaException as e:
+            log.warning("transaction left to the broker's time-out: %s", e.args[0])
+        self._in_transaction = False
+        self._next_offset.clear()
+        if hasattr(self, "_consumer"):
+            self._consumer.close()
+            del self._consumer
+        self._states.clear()
+        if hasattr(self, "_sink"):
+            self._sink.close()
+            del self._sink, self._producer
+
+    def _classify(self, error: KafkaError) -> RetryableError:
+        """Return what to retry.
+
+        Raises
+        ------
+        FencedError
+            There is nothing to retry: another process took over.
+        """
+        if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):
+            raise FencedError(f"group {self.config.group} instance {self.config.instance}: taken over: {error.str()}")
+        return RetryableError(f"{error.name()}: {error.str()}")
+
+    def _give_up_or_wait(self, error: RetryableError) -> None:
+        self._failures += 1
+        if self._failures > self.config.retries_max:
+            raise PlatformError(f"gave up after {self._failures} attempts in a row: {error}") from error
+        wait_s = min(0.1 * 2**self._failures, 5.0)
+        log.warning("attempt %d failed, again in %.1f s: %s", self._failures, wait_s, error)
+        time.sleep(wait_s)
+
+
+def consumer_settings(config: KafkaConfig) -> dict[str, Any]:
+    """Return the consumer's librdkafka settings."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": config.bootstrap_servers,
+        "group.id": config.prefix + config.group,
+        "group.protocol": config.group_protocol,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        # Bounded: about two batches of every partition wait in memory, never the whole backlog.
+        "queued.min.messages": 2 * config.batch_rows_max,
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.max.bytes": 16_777_216,
+        "max.partition.fetch.bytes": 4_194_304,
+        "fetch.wait.max.ms": 20,
+        "topic.metadata.refresh.interval.ms": 30_000,
+    }
+    if config.group_protocol == "classic":
+        # Short, so that the partitions of a killed process are taken over soon.
+        settings |= {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
+    return settings
+
+
+def producer_settings(config: KafkaConfig) -> dict[str, Any]:
+    """Return the transactional producer's librdkafka settings."""
+    return {
+        "bootstrap.servers": config.bootstrap_servers,
+        "transactional.id": f"{config.prefix}{config.group}-{config.instance}",
+        "transaction.timeout.ms": config.transaction_timeout_ms,
+        "compression.type": "lz4",
+        "linger.ms": 2,
+        "batch.num.messages": 10_000,
+        "batch.size": 1_000_000,
+        "queue.buffering.max.messages": 500_000,
+        "queue.buffering.max.kbytes": 262_144,
+    }
