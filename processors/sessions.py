@@ -28,6 +28,8 @@ import exchange_calendars as ec
 import numpy as np
 import pandas as pd
 from exchange_calendars.exchange_calendar import HolidayCalendar
+from exchange_calendars.exchange_calendar_cmes import CMESExchangeCalendar
+from exchange_calendars.us_holidays import USJuneteenth
 from numba import njit
 from numpy.typing import NDArray
 from pandas.tseries.holiday import GoodFriday, Holiday
@@ -69,10 +71,19 @@ class MetalCalendar(FXCalendar):
         return HolidayCalendar([_NEW_YEAR, GoodFriday, _CHRISTMAS])
 
 
-_OWN: dict[str, type[ec.ExchangeCalendar]] = {"FX": FXCalendar, "METAL": MetalCalendar}
-for _name, _calendar in _OWN.items():
-    # Forced, since a module may be imported a second time under tests.
-    ec.register_calendar_type(_name, _calendar, force=True)
+class FuturesCalendar(CMESExchangeCalendar):  # type: ignore[misc]
+    """CMES as the exchange trades since 2022: Juneteenth closes at noon in Chicago too.
+
+    The library has added the day after the release that we pin.
+    """
+
+    @property
+    def special_closes(self) -> list[tuple[time, HolidayCalendar]]:
+        """Return the days that close early, by their closing time."""
+        return [*super().special_closes, (time(12), HolidayCalendar([USJuneteenth]))]
+
+
+_OWN: dict[str, type[ec.ExchangeCalendar]] = {"FX": FXCalendar, "METAL": MetalCalendar, "CMES": FuturesCalendar}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +113,7 @@ class Sessions:
 
 def calendar_names() -> list[str]:
     """Return the names that ``sessions`` takes, aliases aside."""
-    names: list[str] = ec.get_calendar_names(include_aliases=False)
-    return sorted(names)
+    return sorted({*ec.get_calendar_names(include_aliases=False), *_OWN})
 
 
 @cache
@@ -137,6 +147,9 @@ def sessions(calendar: str) -> Sessions:
 
 def _build(calendar: str) -> ec.ExchangeCalendar:
     """Return the calendar over all the days for which it has rules."""
+    own = _OWN.get(ec.resolve_alias(calendar))
+    if own is not None:
+        return own(start=FIRST_DAY, end=LAST_DAY, side="left")
     try:
         return ec.get_calendar(calendar, start=FIRST_DAY, end=LAST_DAY, side="left")
     except ValueError:

@@ -55,7 +55,7 @@ def test_names_allowed_hold_our_own_calendars_and_the_exchanges() -> None:
 
 
 # XSAU, XTKS and XBOM: calendars whose rules reach back or forward less far than ours.
-@pytest.mark.parametrize("name", ["24/7", "CMES", "FX", "METAL", "NYSE", "XNYS", "XSAU", "XTKS", "XBOM"])
+@pytest.mark.parametrize("name", ["24/7", "CMES", "FX", "METAL", "COMEX", "NYSE", "XNYS", "XSAU", "XTKS", "XBOM"])
 def test_segments_follow_each_other_inside_their_sessions(name: str) -> None:
     """Segments follow each other inside their sessions, for calendars with bounds and aliases too."""
     got = sessions(name)
@@ -109,6 +109,12 @@ def test_the_fx_session_of_christmas_and_new_year_is_missing() -> None:
     labels = {_label(ns) for ns in sessions("FX").label_ns}
     assert {"2014-12-24", "2014-12-26", "2014-12-31", "2015-01-02", "2014-04-18"} <= labels
     assert not {"2014-12-25", "2015-01-01"} & labels
+
+
+def test_an_alias_names_the_sessions_of_our_own_calendar() -> None:
+    """An alias names the sessions of our own calendar: gold's exchange closes at noon on Juneteenth."""
+    assert np.array_equal(sessions("COMEX").close_ns, sessions("CMES").close_ns)
+    assert _ns("2023-06-19T17:00:00") in sessions("COMEX").close_ns
 
 
 def test_spot_metal_opens_at_six_and_rests_one_hour_a_day() -> None:
