@@ -147,7 +147,7 @@ def sessions(calendar: str) -> Sessions:
 
 def _build(calendar: str) -> ec.ExchangeCalendar:
     """Return the calendar over all the days for which it has rules."""
-    own = _OWN.get(ec.resolve_alias(calendar))
+    own = _OWN.get(calendar) or _OWN.get(ec.resolve_alias(calendar))
     if own is not None:
         return own(start=FIRST_DAY, end=LAST_DAY, side="left")
     try:
