@@ -57,7 +57,7 @@ def can_read(reader: Schema, writer: Schema) -> bool:
 
 def incompatibilities(reader: Schema, writer: Schema) -> list[Incompatibility]:
     """Return every reason why the reader cannot read the writer's records; empty where it can."""
-    check = _Check(dict(_named(reader, "")), dict(_named(writer, "")))
+    check = _Check(dict(_named_types(reader, "")), dict(_named_types(writer, "")))
     # A type that holds itself is readable unless something refutes it: assume so, and look again until nothing new is
     # refuted. Each round refutes a pair of named types or is the last.
     while True:
@@ -116,20 +116,14 @@ class _Check:
             if any(not self.compare(branch, writer, reader_space, writer_space, path) for branch in reader):
                 return []
             return [Incompatibility("missing_union_branch", path, f"reader union lacks writer type: {_label(writer)}")]
-        reader_type, writer_type = reader["type"], writer["type"]
-        if reader_type != writer_type:
-            if reader_type in PROMOTIONS.get(writer_type, ()):
-                return []
-            message = f"reader type: {reader_type} not compatible with writer type: {writer_type}"
-            return [Incompatibility("type_mismatch", path, message)]
+        if reader["type"] != writer["type"]:
+            return _promotion(reader["type"], writer["type"], path)
         for inner in ("items", "values"):
-            if inner in reader and reader_type in {"array", "map"}:
+            if inner in reader and reader["type"] in {"array", "map"}:
                 return self.compare(reader[inner], writer[inner], reader_space, writer_space, f"{path}/{inner}")
-        if reader_type in PRIMITIVES:
-            return []
-        return self._named_types(reader, writer, reader_space, writer_space, path)
+        return [] if reader["type"] in PRIMITIVES else self._named(reader, writer, reader_space, writer_space, path)
 
-    def _named_types(
+    def _named(
         self, reader: Schema, writer: Schema, reader_space: str, writer_space: str, path: str
     ) -> list[Incompatibility]:
         reader_name, writer_name = _full_name(reader, reader_space), _full_name(writer, writer_space)
@@ -137,24 +131,15 @@ class _Check:
         # Unqualified names decide: that is how resolution is specified, whatever the namespace.
         if _last(reader_name) != _last(writer_name) and writer_name not in aliases:
             return [Incompatibility("name_mismatch", path, f"reader name: {reader_name}, writer name: {writer_name}")]
-        if reader["type"] == "fixed":
-            if reader["size"] == writer["size"]:
-                return []
-            message = f"reader size: {reader['size']}, writer size: {writer['size']}"
-            return [Incompatibility("fixed_size_mismatch", path, message)]
-        if reader["type"] == "enum":
-            missing = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
-            if not missing or "default" in reader:
-                return []
-            return [Incompatibility("missing_enum_symbols", path, f"reader enum lacks: {', '.join(missing)}")]
+        if reader["type"] in {"fixed", "enum"}:
+            return _fixed_or_enum(reader, writer, path)
         pair = (reader_name, writer_name)
-        if pair in self.visited:
-            return self.refuted.get(pair, [])
-        self.visited.add(pair)
-        found = self._fields(reader, writer, reader_space, writer_space, path)
-        if found:
-            self.refuted[pair] = found
-        return found
+        if pair not in self.visited:
+            self.visited.add(pair)
+            found = self._fields(reader, writer, reader_space, writer_space, path)
+            if found:
+                self.refuted[pair] = list(dict.fromkeys(found))
+        return self.refuted.get(pair, [])
 
     def _fields(
         self, reader: Schema, writer: Schema, reader_space: str, writer_space: str, path: str
@@ -173,6 +158,25 @@ class _Check:
         return out
 
 
+def _promotion(reader_type: str, writer_type: str, path: str) -> list[Incompatibility]:
+    if reader_type in PROMOTIONS.get(writer_type, ()):
+        return []
+    message = f"reader type: {reader_type} not compatible with writer type: {writer_type}"
+    return [Incompatibility("type_mismatch", path, message)]
+
+
+def _fixed_or_enum(reader: Schema, writer: Schema, path: str) -> list[Incompatibility]:
+    if reader["type"] == "fixed":
+        if reader["size"] == writer["size"]:
+            return []
+        message = f"reader size: {reader['size']}, writer size: {writer['size']}"
+        return [Incompatibility("fixed_size_mismatch", path, message)]
+    missing = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
+    if not missing or "default" in reader:
+        return []
+    return [Incompatibility("missing_enum_symbols", path, f"reader enum lacks: {', '.join(missing)}")]
+
+
 def _resolved(schema: Schema, named: dict[str, Schema], space: str) -> tuple[Schema, str]:
     """Return the schema with names looked up, primitives as dictionaries, and the namespace inside it."""
     if isinstance(schema, list):
@@ -186,21 +190,21 @@ def _resolved(schema: Schema, named: dict[str, Schema], space: str) -> tuple[Sch
     return schema, _space_of(schema, space)
 
 
-def _named(schema: Schema, space: str) -> Iterator[tuple[str, Schema]]:
+def _named_types(schema: Schema, space: str) -> Iterator[tuple[str, Schema]]:
     """Yield every named type inside a schema, by its full name."""
     if isinstance(schema, list):
         for branch in schema:
-            yield from _named(branch, space)
+            yield from _named_types(branch, space)
     elif isinstance(schema, dict):
         inside = _space_of(schema, space)
         if "name" in schema:
             # The namespace is made part of the type, for whoever comes to it by its name.
             yield _full_name(schema, space), {**schema, "namespace": inside}
         for field in schema.get("fields", ()):
-            yield from _named(field["type"], inside)
+            yield from _named_types(field["type"], inside)
         for key in ("type", "items", "values"):
             if isinstance(schema.get(key), dict | list):
-                yield from _named(schema[key], inside)
+                yield from _named_types(schema[key], inside)
 
 
 def _label(schema: Schema) -> str:

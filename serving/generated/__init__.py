@@ -1,0 +1,1 @@
+"""Made from ``schemas/proto`` by ``python -m serving.generate``; a test compares."""
