@@ -84,6 +84,10 @@ group.consumer.session.timeout.ms=6000
 group.consumer.min.heartbeat.interval.ms=200
 group.consumer.heartbeat.interval.ms=500
 
+# After a kill -9 the broker waits until its own earlier life has timed out: 3 s, not 9.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+
 # Replayed ticks carry event times of years ago: retention by time would delete them at once.
 log.retention.ms=-1
 log.retention.bytes=4294967296
