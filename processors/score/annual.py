@@ -1,0 +1,39 @@
+"""How many bars a market has in a year, to annualise a volatility a bar."""
+
+from functools import cache
+
+import numpy as np
+
+from processors.sessions import sessions
+
+TF_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 0}
+"""Length of each timeframe; a day has the length of its session."""
+
+_FROM_NS = int(np.datetime64("2010-01-01", "ns").astype(np.int64))
+_TO_NS = int(np.datetime64("2020-01-01", "ns").astype(np.int64))
+_YEARS = 10
+"""A fixed decade: the mean must not depend on when it is asked."""
+
+
+@cache
+def bars_per_year(calendar: str, tf: str) -> float:
+    """Return the mean number of bars of a timeframe in a year of a calendar's sessions.
+
+    Parameters
+    ----------
+    calendar
+        As in ``processors.sessions``.
+    tf
+        A key of ``TF_MINUTES``. Bars of a day count sessions, the others session minutes.
+
+    Raises
+    ------
+    ConfigError
+        No calendar of that name.
+    """
+    s = sessions(calendar)
+    inside = (s.open_ns >= _FROM_NS) & (s.open_ns < _TO_NS)
+    if tf == "1d":
+        return len(np.unique(s.label_ns[inside])) / _YEARS
+    minutes = int((s.close_ns - s.open_ns)[inside].sum()) / 60e9
+    return minutes / TF_MINUTES[tf] / _YEARS

@@ -1,0 +1,211 @@
+"""From gold rows to signals: the one function that the stage and the ScoreService call."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.runtime.batch import F64, I64, Columns
+from processors.runtime.layout import Layout, layout_of
+from processors.runtime.strings import STRINGS
+from processors.score import kernel as k
+from processors.score.annual import bars_per_year
+from processors.score.config import ScoreConfig
+from processors.score.model import Model
+from schemas.instruments import ASSET_CLASSES, PRICE_BASES, Instruments, load_instruments
+from schemas.registry import load_registry
+
+FATES = (
+    "signal", "no_model_for_tf", "pack_mismatch", "warmup", "missing_input", "in_sample", "unknown_symbol", "bad_value",
+)  # fmt: skip
+"""What became of a row. Only ``signal`` gives a record; the last two are faults of the row."""
+SIGNAL, NO_MODEL, PACK_MISMATCH, WARMUP, MISSING_INPUT, IN_SAMPLE, UNKNOWN_SYMBOL, BAD_VALUE = range(len(FATES))
+
+GATES = ("stale", "no_spread", "no_adv", "no_edge")
+"""Why a signal must not be acted on: the symbol is stale; its spread is unknown, so its cost is; trades are published
+but the daily volume is not yet known, so the size cannot be capped; neither side has a positive expected return."""
+ENSEMBLE = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of n gold rows.
+
+    Parameters
+    ----------
+    signals
+        Rows of ``signals.v1`` for the gold rows whose fate is ``signal``, in their order.
+    fate
+        Shape (n,): index into ``FATES``.
+    """
+
+    signals: Columns
+    fate: I64
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Return which rows have a signal, shape (n,)."""
+        return np.asarray(self.fate == SIGNAL)
+
+
+def score_rows(model: Model, config: ScoreConfig, gold: Columns) -> Scored:
+    """Return a signal for every gold row that the model may score.
+
+    The result of a row depends on that row alone, never on its batch.
+
+    Parameters
+    ----------
+    model
+        The deployed model.
+    config
+        Risk and costs.
+    gold
+        n rows of ``gold.v1``, of any symbols and timeframes.
+    """
+    instruments = load_instruments()
+    fate = fates(model, gold, instruments)
+    rows = gold.take(fate == SIGNAL)
+    return Scored(_signals(model, config, rows, instruments), fate)
+
+
+def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
+    """Return the fate of every row, shape (n,): the first in this order that holds."""
+    card = model.card
+    n = len(gold)
+    symbol, ts = _ints(gold, "symbol_id"), _ints(gold, "ts")
+    close, vol = _floats(gold, "meta.close"), _floats(gold, "meta.realized_vol")
+    has_model = np.isin(_ints(gold, "tf"), [STRINGS.code(tf) for tf in card.horizon_bars])
+    same_pack = _ints(gold, "pack_hash") == STRINGS.code(card.pack_hash)
+    ready = (_ints(gold, "warm") != 0) & ~np.isnan(vol)
+    missing = np.zeros(n, np.bool_)
+    for name in card.required:
+        missing |= np.isnan(_floats(gold, name))
+    good = np.isfinite(close) & (close > 0) & ~(vol < 0) & ~np.isinf(vol)
+    fate = np.full(n, SIGNAL, np.int64)
+    # In reverse, so that the first that holds is written last.
+    for which, code in (
+        (ts <= card.trained_until_ns, IN_SAMPLE),
+        (missing, MISSING_INPUT),
+        (~ready, WARMUP),
+        (~same_pack, PACK_MISMATCH),
+        (~has_model, NO_MODEL),
+        (~good, BAD_VALUE),
+        (instruments.row_of(symbol) < 0, UNKNOWN_SYMBOL),
+    ):
+        fate[which] = code
+    return fate
+
+
+def _signals(model: Model, config: ScoreConfig, gold: Columns, instruments: Instruments) -> Columns:
+    """Return the signals of rows that are all to be scored."""
+    card, n = model.card, len(gold)
+    layout = _signal_layout()
+    signals = Columns.empty(layout, n)
+    signals.offset = gold.offset
+    rows = np.zeros((k.N_IN, n))
+    rows[k.LOGIT] = model.logits(gold)
+    rows[k.VOL_BAR] = _floats(gold, "meta.realized_vol")
+    at = instruments.row_of(_ints(gold, "symbol_id"))
+    _fill_model_numbers(model, gold, rows)
+    _fill_bars_per_year(gold, instruments, at, rows)
+    unknown_adv = _fill_costs(config, gold, instruments, at, rows)
+    out = np.empty((k.N_OUT, n))
+    k.decide_rows(rows, config.kelly_fraction, config.vol_target_annual, config.max_nav_per_symbol, out)
+    gates = np.zeros(n, np.int64)
+    for bit, held in enumerate(
+        (_ints(gold, "quality.stale") != 0, np.isnan(_floats(gold, "meta.spread_bp")), unknown_adv, out[k.KELLY] == 0)
+    ):
+        gates |= held.astype(np.int64) << bit
+    for name in ("ts", "symbol_id", "tf"):
+        signals[name] = gold[name]
+    for name in ("pack_id", "pack_hash", "raw_offset"):
+        signals[f"lineage.{name}"] = gold[name]
+    signals["horizon_bars"] = rows[k.HORIZON]
+    for name, row in _OUTPUTS:
+        signals[name] = out[row]
+    signals["sizing.nav_frac"] = np.where(gates == 0, out[k.NAV_FRAC], 0.0)
+    signals["interval.coverage"] = card.coverage
+    signals["risk.target_vol"] = config.vol_target_annual
+    signals["sizing.max_adv_share"] = config.max_adv_share
+    signals["model.ensemble"] = STRINGS.code(ENSEMBLE)
+    signals["model.members"] = STRINGS.array_code((card.name,))
+    signals["model.version"] = STRINGS.code(model.version)
+    labels = np.array([STRINGS.code(r) for r in gold.layout.symbols["regime.label"]], np.int64)
+    signals["regime"] = labels[_ints(gold, "regime.label")]
+    signals["gates"] = _gate_codes()[gates]
+    return signals
+
+
+_OUTPUTS = (
+    ("score", k.SCORE),
+    ("prob_up", k.PROB_UP),
+    ("conf", k.CONF),
+    ("expected_return", k.EXPECTED_RETURN),
+    ("interval.lo", k.LO),
+    ("interval.hi", k.HI),
+    ("risk.realized_vol", k.VOL_ANNUAL),
+    ("risk.kelly_frac", k.KELLY),
+)
+
+
+def _fill_model_numbers(model: Model, gold: Columns, rows: F64) -> None:
+    """Fill horizon, gains, losses and residual quantiles of each row's timeframe and regime."""
+    card = model.card
+    tf, label = _ints(gold, "tf"), gold.layout.symbols["regime.label"]
+    regime = np.array([card.regimes.index(r) for r in label])[_ints(gold, "regime.label")]
+    for name, horizon in card.horizon_bars.items():
+        here = tf == STRINGS.code(name)
+        rows[k.HORIZON, here] = horizon
+        rows[k.GAIN, here] = np.array(card.gain_vols[name])[regime[here]]
+        rows[k.LOSS, here] = np.array(card.loss_vols[name])[regime[here]]
+        rows[k.RESIDUAL_LO, here], rows[k.RESIDUAL_HI, here] = card.residual_quantiles[name]
+
+
+def _fill_bars_per_year(gold: Columns, instruments: Instruments, at: I64, rows: F64) -> None:
+    tf = _ints(gold, "tf")
+    for code in np.unique(tf):
+        for calendar in np.unique(instruments.calendar[at[tf == code]]):
+            here = (tf == code) & (instruments.calendar[at] == calendar)
+            rows[k.BARS_PER_YEAR, here] = bars_per_year(instruments.calendars[calendar], STRINGS.text(int(code)))
+
+
+def _fill_costs(config: ScoreConfig, gold: Columns, instruments: Instruments, at: I64, rows: F64) -> NDArray[np.bool_]:
+    """Fill the cost of the round trip and the cap by daily volume; return where trades are published but no ADV is.
+
+    Slippage is that of the largest position that the caps allow: the size depends on the cost, and this breaks the
+    circle on the careful side. Markets that publish no volume (spot FX) have neither that cap nor that slippage.
+    """
+    close, volume, adv_pct = (_floats(gold, f"meta.{name}") for name in ("close", "volume", "adv_pct"))
+    multiplier = np.array([r.multiplier for r in instruments.rows])[at]
+    fee = np.array([config.fee_bps[ASSET_CLASSES[a]] for a in instruments.asset_class])[at]
+    spread = np.nan_to_num(np.maximum(_floats(gold, "meta.spread_bp"), 0.0), nan=0.0)
+    known = (adv_pct > 0) & (volume > 0)
+    adv = np.divide(volume * 100.0, adv_pct, out=np.full(len(gold), np.inf), where=known) * close * multiplier
+    share = np.minimum(config.max_nav_per_symbol * config.nav / adv, config.max_adv_share)
+    side_bps = fee + 0.5 * spread + config.slippage_bps_per_adv_share * share
+    rows[k.COST] = 2.0 * side_bps * 1e-4
+    rows[k.ADV_NAV_FRAC] = config.max_adv_share * adv / config.nav
+    return np.asarray(~known & (instruments.price_basis[at] == PRICE_BASES.index("trade")))
+
+
+@cache
+def _signal_layout() -> Layout:
+    return layout_of(load_registry().current("signals.v1").schema)
+
+
+@cache
+def _gate_codes() -> I64:
+    """Return the string code of every set of gates, by its bits, shape (2 ** n_gates,)."""
+    sets = range(1 << len(GATES))
+    return np.array(
+        [STRINGS.array_code(tuple(g for b, g in enumerate(GATES) if bits >> b & 1)) for bits in sets], np.int64
+    )
+
+
+def _ints(rows: Columns, name: str) -> I64:
+    return rows[name]  # type: ignore[return-value]
+
+
+def _floats(rows: Columns, name: str) -> F64:
+    return rows[name]  # type: ignore[return-value]
