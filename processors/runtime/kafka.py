@@ -205,6 +205,8 @@ class KafkaDriver:
         except KafkaException as e:
             error = e.args[0]
             if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) and not error.txn_requires_abort():
+                # Neither commit nor abort may be asked of this producer again: only a new one settles the outcome.
+                self._in_transaction = False
                 raise _UnknownOutcomeError(str(error)) from e
             raise
         self._in_transaction = False

@@ -129,11 +129,11 @@ class Table:
             packed = (packed << _CODE_BITS) | part
         out = np.empty(len(packed), np.int32)
         if _lookup(packed, self._map_key, self._map_slot, out):
-            for i in np.flatnonzero(out < 0):
-                # A key may come twice in the same batch: look again before adding.
-                _lookup(packed[i : i + 1], self._map_key, self._map_slot, out[i : i + 1])
-                if out[i] < 0:
-                    out[i] = self._add(tuple(int(part[i]) for part in codes))
+            unknown = np.flatnonzero(out < 0)
+            _, first = np.unique(packed[unknown], return_index=True)
+            for i in unknown[np.sort(first)]:
+                self._add(tuple(int(part[i]) for part in codes))
+            _lookup(packed, self._map_key, self._map_slot, out)
         return out
 
     def key(self, slot: int) -> tuple[str, ...]:

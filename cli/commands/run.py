@@ -1,0 +1,57 @@
+"""``mps run``: run one or several neighbouring stages of the topology as one process."""
+
+import logging
+import signal
+
+import click
+
+from deploy.local.endpoints import load_endpoints
+from deploy.local.paths import home
+from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.pipeline import Pipeline
+from processors.runtime.topics import create_changelog, create_topics
+from processors.topology import build_chain
+
+
+@click.command()
+@click.argument("stages", nargs=-1, required=True, metavar="STAGE...")
+@click.option("--instance", default="0", show_default=True, help="Name of this process in its group, kept on restart.")
+@click.option("--path", type=click.Choice(["auto", "native", "plain"]), default="auto", show_default=True,
+              help="How records reach librdkafka; both give the same bytes.")  # fmt: skip
+@click.option("--prefix", default="", help="Put before every topic and group.")
+@click.option("--commit-interval-ms", default=100, show_default=True, type=click.IntRange(1, 10_000),
+              help="Longest time between two commits.")  # fmt: skip
+@click.option("--group-protocol", type=click.Choice(["classic", "consumer"]), default="classic", show_default=True,
+              help="Rebalance protocol; consumer is KIP-848.")  # fmt: skip
+@click.option("--log-level", default="INFO", show_default=True,
+              type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
+def run(
+    stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
+    log_level: str,
+) -> None:  # fmt: skip
+    """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
+
+    STAGE is reconcile, bars, featurize, regime or score. Several stages must be neighbours: they share transactions
+    and hand records over in memory, while every topic between them is written all the same.
+
+    \b
+    mps run reconcile                 one stage
+    mps run reconcile bars            two in one process
+    mps run reconcile --instance 1    a second process shares the partitions
+    """
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    servers = load_endpoints(home()).bootstrap_servers
+    chain = build_chain(list(stages))
+    # A chain is a group of its own: its state and offsets do not mix with those of the single stages.
+    group = "-".join(stage.name for stage in chain)
+    config = KafkaConfig(
+        servers, group, instance=instance, prefix=prefix, path=path, commit_interval_ms=commit_interval_ms,
+        group_protocol=group_protocol,
+    )  # fmt: skip
+    create_topics(servers, prefix=prefix)
+    create_changelog(servers, config.changelog)
+    driver = KafkaDriver(Pipeline(chain), config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: driver.stop())
+    logging.getLogger(__name__).info("%s runs on the %s path against %s", group, driver.path, servers)
+    driver.run()

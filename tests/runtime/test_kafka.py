@@ -1,0 +1,225 @@
+"""The Kafka driver on a real broker: exactly once, whatever happens to its processes."""
+
+import io
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import fastavro
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from processors.runtime.batch import EncodedBatch, pack
+from processors.runtime.deadletter import DeadLetterLimit, DeadLetterLimitError
+from processors.runtime.kafka import FencedError, KafkaConfig, KafkaDriver
+from processors.runtime.memory import MemoryDriver, message_batch
+from processors.runtime.pipeline import DEAD_LETTER, Pipeline
+from schemas.registry import load_registry
+from tests.runtime.echo import CONSENSUS, Echo
+from tests.runtime.ticks import RAW, REPOSITORY, publish, raw_batch, read_all
+
+pytestmark = pytest.mark.broker
+PATHS = ("plain", "native")
+
+
+def batches(n: int = 3000) -> list[EncodedBatch]:
+    """Return n ticks for each of the four partitions."""
+    return [raw_batch(p, 100_000 * p, n) for p in range(4)]
+
+
+def offline(given: list[EncodedBatch]) -> dict[int, list[bytes]]:
+    """Return what the in-memory driver makes of the batches, by partition."""
+    driver = MemoryDriver([Echo()])
+    for batch in given:
+        driver.feed(message_batch(batch, 0))
+    return {b.partition: driver.records(CONSENSUS, b.partition) for b in given}
+
+
+@contextmanager
+def running(driver: KafkaDriver) -> Iterator[threading.Thread]:
+    """Run a driver in a thread; an error of it is an error of the test."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            driver.run()
+        except BaseException as e:  # noqa: BLE001 - handed to the test's thread
+            failed.append(e)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        driver.stop()
+        thread.join(60)
+    if failed:
+        raise failed[0]
+
+
+def wait(condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def driver_of(servers: str, prefix: str, path: str = "auto", stage: Echo | None = None, **more: object) -> KafkaDriver:
+    """Return a driver of the echo stage."""
+    config = KafkaConfig(servers, "echo", prefix=prefix, path=path, **more)  # type: ignore[arg-type]
+    return KafkaDriver(Pipeline([stage or Echo()]), config)
+
+
+def values(records: dict[int, list[tuple[bytes, bytes]]]) -> dict[int, list[bytes]]:
+    """Return the values without their keys."""
+    return {p: [v for _, v in rows] for p, rows in records.items()}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_live_equals_offline(bootstrap_servers: str, topic_prefix: str, path: str) -> None:
+    """On both paths the live topic is, byte for byte and partition by partition, what the in-memory driver makes."""
+    given = batches()
+    n = publish(bootstrap_servers, topic_prefix, given)
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    with running(driver):
+        wait(lambda: driver.rows >= n)
+    assert driver.path == path
+    assert values(read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)) == offline(given)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_kill_9_loses_nothing_and_doubles_nothing(bootstrap_servers: str, topic_prefix: str, path: str) -> None:
+    """A process killed in mid-run and started again leaves the topic as an undisturbed run would."""
+    given = batches(4000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    command = [sys.executable, "-m", "tests.runtime.worker", bootstrap_servers, topic_prefix, "0", path, "0.01"]
+    topic = topic_prefix + CONSENSUS
+    for _ in range(2):
+        before = sum(map(len, read_all(bootstrap_servers, topic).values()))
+        process = subprocess.Popen(command, cwd=REPOSITORY)
+        try:
+            read_all(bootstrap_servers, topic, before + 500, to_end=False)
+        finally:
+            process.kill()
+            process.wait()
+    done = sum(map(len, read_all(bootstrap_servers, topic).values()))
+    assert 0 < done < n, "the kill must fall into the run"
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    with running(driver):
+        got = read_all(bootstrap_servers, topic, n, timeout_s=60)
+    assert values(got) == offline(given)
+
+
+def test_instances_join_and_leave(bootstrap_servers: str, topic_prefix: str) -> None:
+    """Partitions that move between processes, with their state, lose nothing and double nothing."""
+    given = batches(6000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    more = {"batch_rows_max": 200, "commit_interval_ms": 30}
+    first = driver_of(bootstrap_servers, topic_prefix, "native", Echo(0.02), instance="a", **more)
+    second = driver_of(bootstrap_servers, topic_prefix, "plain", Echo(0.02), instance="b", **more)
+    with running(first):
+        wait(lambda: first.rows > 1000)
+        with running(second):
+            wait(lambda: second.rows > 1000)
+        wait(lambda: first.rows + second.rows >= n)
+    assert values(read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)) == offline(given)
+
+
+def test_a_fenced_process_stops(bootstrap_servers: str, topic_prefix: str) -> None:
+    """When another process takes the same group and instance, the older one stops with an error that says so."""
+    n = publish(bootstrap_servers, topic_prefix, batches(3000))
+    more = {"batch_rows_max": 100, "commit_interval_ms": 20}
+    old = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.02), **more)
+    new = driver_of(bootstrap_servers, topic_prefix)
+    with pytest.raises(FencedError, match="taken over"), running(old):
+        wait(lambda: old.rows > 300)
+        with running(new):
+            got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    assert sum(map(len, got.values())) == n
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_unknown_outcome(
+    bootstrap_servers: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, happened: bool
+) -> None:
+    """A commit that times out, whether it happened or not, is settled by a new producer; the commit is not repeated."""
+    given = batches(2000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    left = [3]
+
+    class Deaf(Producer):
+        """Loses the answer of the first commits."""
+
+        def commit_transaction(self, *a: object) -> None:  # type: ignore[override]
+            if left[0]:
+                left[0] -= 1
+                if happened:
+                    super().commit_transaction(*a)  # type: ignore[arg-type]
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the test lost the answer"))
+            super().commit_transaction(*a)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("processors.runtime.kafka.Producer", Deaf)
+    more = {"batch_rows_max": 100, "commit_interval_ms": 20}
+    driver = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.02), **more)
+    with running(driver):
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n, timeout_s=60)
+    assert left == [0]
+    assert values(got) == offline(given)
+
+
+def test_back_pressure_pauses_one_partition(bootstrap_servers: str, topic_prefix: str) -> None:
+    """While one partition is blocked the others go on; when it is free again it goes on where it was."""
+    given = batches(1000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    stage = Echo()
+    stage.blocked = {"P2S3:US"}
+    driver = driver_of(bootstrap_servers, topic_prefix, stage=stage)
+    with running(driver):
+        blocked = read_all(bootstrap_servers, topic_prefix + CONSENSUS, 3000)
+        assert {p: len(rows) for p, rows in blocked.items()} == {0: 1000, 1: 1000, 2: 0, 3: 1000}
+        stage.blocked = set()
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    assert values(got) == offline(given)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_garbage_goes_to_the_dead_letter(bootstrap_servers: str, topic_prefix: str, path: str) -> None:
+    """Bytes that do not decode end in the dead letter with place and reason; the records around them go on."""
+    good = raw_batch(1, 0, 300)
+    first = next(good.values())
+    bad = [b"", b"\x00", b"hello world", b"\x00\x00\x00\x00\x63" + first[5:], first[:-3], first + b"!"]
+    payload, start = pack(bad)
+    key, key_start = pack([b"k"] * len(bad))
+    garbage = EncodedBatch(RAW, 1, payload, start, key, key_start)
+    publish(bootstrap_servers, topic_prefix, [good, garbage, raw_batch(1, 300, 300)])
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    with running(driver):
+        rows = read_all(bootstrap_servers, topic_prefix + CONSENSUS, 600)[1]
+        dead = read_all(bootstrap_servers, topic_prefix + DEAD_LETTER, len(bad))[1]
+    assert len(rows) == 600
+    schema = fastavro.parse_schema(load_registry().current(DEAD_LETTER).schema)
+    letters = [fastavro.schemaless_reader(_body(v), schema, None) for _, v in dead]
+    assert [letter["value"] for letter in letters] == bad
+    assert [letter["offset"] for letter in letters] == list(range(300, 300 + len(bad)))
+    assert [letter["reason"] for letter in letters] == [
+        "shorter than the 5-byte wire header", "shorter than the 5-byte wire header", "first byte is not the magic byte 0",
+        "unknown schema id", "record ends early", "bytes left over after the record",
+    ]  # fmt: skip
+
+
+def test_too_many_dead_letters_stop_the_stage(bootstrap_servers: str, topic_prefix: str) -> None:
+    """Past the limit the stage stops with the share and the place, and has committed nothing of the last batch."""
+    payload, start = pack([b"junk"] * 3000)
+    publish(bootstrap_servers, topic_prefix, [EncodedBatch(RAW, 0, payload, start, *pack([b"k"] * 3000))])
+    driver = driver_of(bootstrap_servers, topic_prefix, dead_letters=DeadLetterLimit(0.5, 1000), batch_rows_max=3000)
+    with pytest.raises(DeadLetterLimitError, match="are dead letters"), running(driver) as thread:
+        thread.join(40)
+    assert sum(map(len, read_all(bootstrap_servers, topic_prefix + DEAD_LETTER).values())) == 0
+
+
+def _body(value: bytes) -> io.BytesIO:
+    return io.BytesIO(value[5:])

@@ -1,0 +1,25 @@
+"""A process that runs the echo stage: ``python -m tests.runtime.worker SERVERS PREFIX INSTANCE PATH PAUSE_S``."""
+
+import logging
+import signal
+import sys
+
+from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.pipeline import Pipeline
+from tests.runtime.echo import Echo
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    servers, prefix, instance, path, pause_s = sys.argv[1:6]
+    logging.basicConfig(level="INFO")
+    config = KafkaConfig(
+        servers, "echo", instance=instance, prefix=prefix, path=path, batch_rows_max=200, commit_interval_ms=30
+    )
+    driver = KafkaDriver(Pipeline([Echo(float(pause_s))]), config)
+    signal.signal(signal.SIGTERM, lambda *_: driver.stop())
+    driver.run()
+
+
+if __name__ == "__main__":
+    main()
