@@ -19,7 +19,7 @@ def generate(folder: Path) -> list[Path]:
     ConfigError
         The compiler refuses a file: its own message is on stderr.
     """
-    from grpc_tools import protoc
+    from grpc_tools import protoc  # type: ignore[import-untyped]
 
     protos = [f"{PACKAGE}/{path.name}" for path in sorted((ROOT / "schemas" / "proto").glob("*.proto"))]
     common = str(resources.files("grpc_tools").joinpath("_proto"))

@@ -1,0 +1,88 @@
+"""Settings of the ScoreService."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from processors.errors import ConfigError
+
+CLOCKS = ("event", "wall")
+PORT = 50051
+"""What gRPC's own examples listen on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """Settings of the ScoreService.
+
+    Parameters
+    ----------
+    redis_url, bootstrap_servers
+        Where gold rows and signals come from.
+    host
+        Loopback, since without ``tls_cert`` anyone who reaches the port may ask.
+    port
+        0 lets the system choose.
+    clock
+        ``event``: without ``as_of`` the latest row of the symbol counts as now, for replayed data. ``wall``: the
+        clock of this machine.
+    tls_cert, tls_key
+        PEM files; both or none.
+    tls_client_ca
+        PEM file: callers must show a certificate of this authority.
+    stale_after_s
+        Timeframe -> age of a row, relative to ``as_of``, past which no score is made. Two bars: the next row is due
+        after one, so one is missing. A day closes only on trading days: four days bridge a long weekend.
+    batch_max
+        Most requests of one ScoreBatch: about 50 ms of work.
+    pending_max
+        Most requests that wait for the worker, about half a second of work; more are refused, not queued.
+    streams_max
+        Most clients of StreamSignals: each has a consumer of its own, about 10 MB.
+    stream_queue_max
+        Signals that wait for one client, about a minute of a thousand symbols at 1m; then it is dropped.
+    topic_prefix
+        Stands before the names of topics.
+    grace_s
+        How long calls under way may take after a stop was asked for.
+    """
+
+    redis_url: str
+    bootstrap_servers: str
+    host: str = "127.0.0.1"
+    port: int = PORT
+    clock: str = "event"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    stale_after_s: dict[str, int] = field(
+        default_factory=lambda: {"1m": 120, "5m": 600, "15m": 1800, "1h": 7200, "1d": 4 * 86400}
+    )
+    batch_max: int = 1000
+    pending_max: int = 10_000
+    streams_max: int = 32
+    stream_queue_max: int = 1000
+    topic_prefix: str = ""
+    grace_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work.
+
+        Raises
+        ------
+        ConfigError
+            A value is out of range, or a certificate is named without its key.
+        """
+        if self.clock not in CLOCKS:
+            raise ConfigError("ScoreService", "clock", self.clock, f"one of {', '.join(CLOCKS)}")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError("ScoreService", "port", self.port, "0 to 65535")
+        for name in ("batch_max", "pending_max", "streams_max", "stream_queue_max"):
+            if getattr(self, name) < 1:
+                raise ConfigError("ScoreService", name, getattr(self, name), "at least 1")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("ScoreService", "tls", (self.tls_cert, self.tls_key), "certificate and key, or neither")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ConfigError("ScoreService", "tls_client_ca", self.tls_client_ca, "needs a certificate and a key")
+        for path in (self.tls_cert, self.tls_key, self.tls_client_ca):
+            if path is not None and not path.is_file():
+                raise ConfigError("ScoreService", "tls", str(path), "a PEM file")

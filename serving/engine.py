@@ -1,0 +1,212 @@
+"""From what was asked to signals: latest known gold row, staleness, and the very function the score stage calls.
+
+Used by one thread at a time, since the table of strings is extended on decoding.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import grpc
+import numpy as np
+
+from processors.errors import ConfigError, RetryableError
+from processors.runtime.batch import Columns, EncodedBatch, pack
+from processors.runtime.codec import ROW_ERRORS, FlatCodec
+from processors.score.config import ScoreConfig
+from processors.score.model import Model
+from processors.score.score import FATES, IN_SAMPLE, NO_MODEL, PACK_MISMATCH, SIGNAL, WARMUP, score_rows
+from schemas.instruments import load_instruments
+from schemas.registry import load_registry
+from serving.generated import score_pb2 as pb
+from serving.messages import record_of, signal_message
+from serving.requests import Asked, Failure
+
+GOLD = "gold.v1"
+MODEL_RETRY_S = 1.0
+
+Answer = pb.Signal | Failure
+
+
+class GoldStore(Protocol):
+    """Where gold rows come from: ``processors.sinks.redis_store.RedisStore``."""
+
+    def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
+        """Return the newest row at or before a time, in the wire format."""
+
+    def latest_gold_many(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """Return the newest row of each symbol and timeframe, in the wire format."""
+
+
+class ScoreEngine:
+    """Answers requests.
+
+    Parameters
+    ----------
+    store
+        Gold rows.
+    load
+        Returns the deployed model, or raises ConfigError where there is none (yet): it is asked again.
+    config
+        Risk and costs: those of the score stage.
+    stale_after_s
+        Timeframe -> age past which no score is made.
+    now_ns
+        The time that stands for a missing ``as_of``; None: the latest row of each symbol counts as now.
+    """
+
+    def __init__(
+        self,
+        store: GoldStore,
+        load: Callable[[], Model],
+        config: ScoreConfig,
+        stale_after_s: dict[str, int],
+        now_ns: Callable[[], int] | None = None,
+    ) -> None:
+        self._store, self._load, self._config, self._now_ns = store, load, config, now_ns
+        self._stale_after_s = stale_after_s
+        entry = load_registry().current(GOLD)
+        self._codec = FlatCodec(entry.schema, entry.id)
+        self._model: Model | None = None
+        self._model_tried_s = -np.inf
+        self._model_error = ""
+
+    def ready(self) -> Failure | None:
+        """Return why no score could be made now; None where one could."""
+        if self._deployed() is None:
+            return self._no_model()
+        try:
+            self._store.latest_gold_many([("", "1m")])
+        except RetryableError as e:
+            return Failure(grpc.StatusCode.UNAVAILABLE, str(e))
+        return None
+
+    def score(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Return the answer to each request, in their order."""
+        model = self._deployed()
+        if model is None:
+            return [self._no_model()] * len(asked)
+        if self._now_ns is not None:
+            now_ns = self._now_ns()
+            asked = [one if one.as_of_ns is not None else replace(one, as_of_ns=now_ns) for one in asked]
+        try:
+            rows = self._rows(asked)
+        except RetryableError as e:
+            return [Failure(grpc.StatusCode.UNAVAILABLE, str(e))] * len(asked)
+        answers: dict[int, Answer] = {}
+        gold, places = self._decoded(asked, rows, answers)
+        if places:
+            answers.update(zip(places, self._answers(model, [asked[i] for i in places], gold), strict=True))
+        return [answers[i] for i in range(len(asked))]
+
+    def _rows(self, asked: Sequence[Asked]) -> list[bytes | None]:
+        """Return the row of each request as it is stored."""
+        rows: list[bytes | None] = [None] * len(asked)
+        latest = []
+        for i, one in enumerate(asked):
+            if one.as_of_ns is None:
+                latest.append(i)
+            else:
+                rows[i] = self._store.gold_as_of(one.symbol_id, one.tf, one.as_of_ns)
+        if latest:
+            found = self._store.latest_gold_many([(asked[i].symbol_id, asked[i].tf) for i in latest])
+            for i, row in zip(latest, found, strict=True):
+                rows[i] = row
+        return rows
+
+    def _decoded(
+        self, asked: Sequence[Asked], rows: list[bytes | None], answers: dict[int, Answer]
+    ) -> tuple[Columns, list[int]]:
+        """Return the rows that were found and read, with the positions of their requests; answer the others."""
+        places = []
+        for i, row in enumerate(rows):
+            if row is None:
+                answers[i] = _not_found(asked[i])
+            else:
+                places.append(i)
+        wire = [row for row in rows if row is not None]
+        payload, start = pack(wire)
+        key, key_start = pack([b""] * len(wire))
+        columns, error = self._codec.decode(EncodedBatch(GOLD, 0, payload, start, key, key_start))
+        for j in np.flatnonzero(error):
+            one = asked[places[j]]
+            message = f"{one.symbol_id} {one.tf}: the stored row cannot be read: {ROW_ERRORS[error[j]]}"
+            answers[places[j]] = Failure(grpc.StatusCode.DATA_LOSS, message)
+        return columns.take(error == 0), [i for i, e in zip(places, error, strict=True) if e == 0]
+
+    def _answers(self, model: Model, asked: Sequence[Asked], gold: Columns) -> list[Answer]:
+        """Return the answer to each request, given its row."""
+        scored = score_rows(model, self._config, gold)
+        # Position of each row's signal among the signals.
+        at = np.cumsum(scored.mask) - 1
+        answers: list[Answer] = []
+        for j, one in enumerate(asked):
+            ts_ns, fate = int(gold["ts"][j]), int(scored.fate[j])
+            stale = self._stale(one, ts_ns, quality_stale=bool(gold["quality.stale"][j]))
+            if stale is not None:
+                answers.append(stale)
+            elif fate != SIGNAL:
+                answers.append(_no_signal(one, fate, ts_ns, model))
+            else:
+                answers.append(signal_message(record_of(scored.signals, int(at[j]))))
+        return answers
+
+    def _stale(self, one: Asked, ts_ns: int, *, quality_stale: bool) -> Failure | None:
+        as_of_ns = ts_ns if one.as_of_ns is None else one.as_of_ns
+        age_s = (as_of_ns - ts_ns) / 1e9
+        limit_s = self._stale_after_s[one.tf]
+        if age_s > limit_s:
+            message = (
+                f"{one.symbol_id} {one.tf} is stale: the newest row, {iso(ts_ns)}, is {age_s:.3f} s old at "
+                f"{iso(as_of_ns)}, limit {limit_s} s"
+            )
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
+        if quality_stale:
+            message = (
+                f"{one.symbol_id} {one.tf} is stale: when the bar of {iso(ts_ns)} closed, its newest tick was older "
+                f"than the symbol's threshold; the row is {age_s:.3f} s old"
+            )
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
+        return None
+
+    def _deployed(self) -> Model | None:
+        """Return the model; where it is missing, look again now and then."""
+        if self._model is None and time.monotonic() - self._model_tried_s >= MODEL_RETRY_S:
+            self._model_tried_s = time.monotonic()
+            try:
+                self._model = self._load()
+            except ConfigError as e:
+                self._model_error = str(e)
+        return self._model
+
+    def _no_model(self) -> Failure:
+        return Failure(grpc.StatusCode.UNAVAILABLE, f"no model: {self._model_error}")
+
+
+def iso(ns: int) -> str:
+    """Return a time as ISO 8601 in UTC, to the nanosecond where it has one."""
+    return str(np.datetime64(ns, "ns")).removesuffix(".000000000") + "Z"
+
+
+def _not_found(one: Asked) -> Failure:
+    known = load_instruments().by_symbol
+    if one.symbol_id not in known:
+        names = sorted(known)
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        return Failure(grpc.StatusCode.NOT_FOUND, f"{one.symbol_id} is no instrument: {shown}")
+    when = f" at or before {iso(one.as_of_ns)}" if one.as_of_ns is not None else ""
+    return Failure(grpc.StatusCode.NOT_FOUND, f"{one.symbol_id} {one.tf} has no row{when} among the latest rows")
+
+
+def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model) -> Failure:
+    """Return why the model gives no signal for a row."""
+    card: Any = model.card
+    reasons = {
+        IN_SAMPLE: f"row is in the training period, which ends {iso(card.trained_until_ns)}",
+        WARMUP: "row is warming up: a feature has not yet its full window",
+        NO_MODEL: f"model {card.name} has no horizon for this timeframe: one of {', '.join(card.horizon_bars)}",
+        PACK_MISMATCH: f"row is of another feature pack than the model's, {card.pack_id} {card.pack_hash}",
+    }
+    reason = reasons.get(fate, f"row cannot be scored: {FATES[fate]}")
+    return Failure(grpc.StatusCode.FAILED_PRECONDITION, f"{one.symbol_id} {one.tf} {iso(ts_ns)}: {reason}")

@@ -1,0 +1,151 @@
+"""New signals for one client: a thread reads ``signals.v1``, a bounded queue hands them to the event loop.
+
+History (``from_beginning``) is read as fast as the client takes it. Live signals do not wait: a client whose queue is
+full is dropped, since a late signal is worse than a clear error.
+"""
+
+import asyncio
+import io
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+import grpc
+
+from processors.errors import ConfigError, RetryableError
+from processors.runtime.codec import HEADER_BYTES
+from schemas.registry import load_registry
+from serving.generated import score_pb2 as pb
+from serving.messages import signal_message
+from serving.requests import TIMEFRAMES, Failure
+from serving.tailer import TopicTail
+
+SIGNALS = "signals.v1"
+POLL_S = 0.1
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which signals a client wants; empty sets stand for all."""
+
+    symbol_ids: frozenset[str]
+    tfs: frozenset[str]
+    from_beginning: bool
+
+    def has(self, record: dict[str, Any]) -> bool:
+        """Return whether a signal is wanted."""
+        return (not self.symbol_ids or record["symbol_id"] in self.symbol_ids) and (
+            not self.tfs or record["tf"] in self.tfs
+        )
+
+
+def wanted(request: pb.StreamSignalsRequest) -> Wanted | Failure:
+    """Return what the request asks, or INVALID_ARGUMENT with what is allowed."""
+    unknown = [tf for tf in request.tfs if tf not in TIMEFRAMES]
+    if unknown:
+        message = f"tfs has {unknown[0][:20]!r}: one of {', '.join(TIMEFRAMES)}"
+        return Failure(grpc.StatusCode.INVALID_ARGUMENT, message)
+    if "" in request.symbol_ids:
+        return Failure(grpc.StatusCode.INVALID_ARGUMENT, "symbol_ids has an empty name: leave it out for all symbols")
+    return Wanted(frozenset(request.symbol_ids), frozenset(request.tfs), request.from_beginning)
+
+
+class SignalReader:
+    """Reads signals of any released version of the schema."""
+
+    def __init__(self) -> None:
+        registry = load_registry()
+        self._writers = {e.id: fastavro.parse_schema(e.schema) for e in registry.versions(f"{SIGNALS}-value")}
+        self._reader = fastavro.parse_schema(registry.current(SIGNALS).schema)
+
+    def read(self, value: bytes) -> dict[str, Any]:
+        """Return a record in the current schema.
+
+        Raises
+        ------
+        KeyError
+            The bytes are of no released schema.
+        """
+        writer = self._writers[int.from_bytes(value[1:HEADER_BYTES], "big")]
+        record = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), writer, self._reader)
+        return record  # type: ignore[return-value]
+
+
+class SignalStream:
+    """Signals for one client.
+
+    Parameters
+    ----------
+    queue_max
+        Signals that may wait for the client.
+    """
+
+    def __init__(self, bootstrap_servers: str, topic: str, wanted: Wanted, queue_max: int) -> None:
+        self._where, self._wanted = (bootstrap_servers, topic), wanted
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[pb.Signal | Failure] = asyncio.Queue()
+        self._queue_max = queue_max
+        self._taken = threading.Event()
+        self._stopped = threading.Event()
+        self.connected: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._read, name="signals", daemon=True)
+
+    async def __aiter__(self) -> AsyncIterator[pb.Signal | Failure]:
+        """Yield signals; a failure is the last."""
+        self._thread.start()
+        try:
+            while True:
+                item = await self._queue.get()
+                self._taken.set()
+                yield item
+                if isinstance(item, Failure):
+                    return
+        finally:
+            self._stopped.set()
+            self._taken.set()
+
+    def _read(self) -> None:
+        bootstrap_servers, topic = self._where
+        try:
+            with TopicTail(bootstrap_servers, topic, from_beginning=self._wanted.from_beginning) as tail:
+                self._post(self._connect)
+                self._follow(tail)
+        except ConfigError as e:
+            self._put(Failure(grpc.StatusCode.FAILED_PRECONDITION, str(e)))
+        except RetryableError as e:
+            self._put(Failure(grpc.StatusCode.UNAVAILABLE, str(e)))
+
+    def _follow(self, tail: TopicTail) -> None:
+        reader = SignalReader()
+        while not self._stopped.is_set():
+            was_live = tail.is_live
+            for message in tail.poll(BATCH, POLL_S):
+                record = reader.read(message.value() or b"")
+                if not self._wanted.has(record):
+                    continue
+                if not was_live:
+                    self._wait_for_room()
+                elif self._queue.qsize() >= self._queue_max:
+                    text = f"the client reads too slowly: {self._queue_max} signals wait; connect again"
+                    self._put(Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+                    return
+                self._put(signal_message(record))
+
+    def _wait_for_room(self) -> None:
+        while self._queue.qsize() >= self._queue_max and not self._stopped.is_set():
+            self._taken.clear()
+            self._taken.wait(POLL_S)
+
+    def _put(self, item: pb.Signal | Failure) -> None:
+        self._post(lambda: self._queue.put_nowait(item))
+
+    def _connect(self) -> None:
+        if not self.connected.done():
+            self.connected.set_result(None)
+
+    def _post(self, call: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
