@@ -92,12 +92,12 @@ class Warehouse:
         return cls(client, shown, database, wanted)
 
     def create(self) -> None:
-        """Make the database, its tables and views where they are missing, and check that the tables fit.
+        """Make the database, its tables and views where they are missing, and make the tables fit the schemas.
 
         Raises
         ------
         ConfigError
-            A table has other columns than the schema; says which statements mend it.
+            A table has other columns than its schema; says which statements mend it.
         RetryableError
             ClickHouse failed.
         """
@@ -108,30 +108,34 @@ class Warehouse:
             f"CREATE TABLE IF NOT EXISTS `{self.database}`.`sources` (topic String COMMENT 'Topic that rows come from.', "
             "topic_id String COMMENT 'Id that Kafka gave the topic when it was made.') ENGINE = MergeTree ORDER BY topic"
         )
-        self._check_columns()
+        self._fit_columns()
         by_name = {table.name: table for table in self.tables.values()}
         if {"bars", "gold", "signals", "freshness"} <= by_name.keys():
             for ddl in view_ddl(self.database, by_name):
                 self.command(ddl)
 
-    def _check_columns(self) -> None:
-        rows = self.query(
-            f"SELECT table, name, type FROM system.columns WHERE database = '{self.database}' ORDER BY table, position"
-        )
+    def _fit_columns(self) -> None:
+        """Add the nullable columns that the schema has gained; any other difference is an error."""
+        rows = self.query(f"SELECT table, name, type FROM system.columns WHERE database = '{self.database}'")
         for table in self.tables.values():
             found = {name: kind for of, name, kind in rows if of == table.name}
-            wanted = {column.name: column.kind for column in table.columns}
-            if found == wanted:
-                continue
             of = f"`{self.database}`.`{table.name}`"
-            change = [f"ADD COLUMN {c.ddl}" for c in table.columns if c.name not in found]
-            change += [f"MODIFY COLUMN {c.ddl}" for c in table.columns if found.get(c.name, c.kind) != c.kind]
-            change += [f"DROP COLUMN `{name}`" for name in found if name not in wanted]
-            raise ConfigError(
-                f"warehouse {self.where}", f"columns of {of}", ", ".join(sorted(found.keys() ^ wanted.keys())) or "types",
-                f"the schema of {table.topic} has changed; with clickhouse-client: ALTER TABLE {of} {', '.join(change)}; "
-                "or remove the warehouse: the sink fills it again from the topics as far back as they are kept",
-            )  # fmt: skip
+            gained = [c for c in table.columns if c.name not in found and "Nullable(" in c.kind]
+            if gained:
+                # The old rows read as null, which is what they know of a field that came later.
+                self.command(f"ALTER TABLE {of} {', '.join(f'ADD COLUMN IF NOT EXISTS {c.ddl}' for c in gained)}")
+                _log.info("%s: added the columns %s", of, ", ".join(c.name for c in gained))
+            wanted = {c.name: c.kind for c in table.columns}
+            found |= {c.name: c.kind for c in gained}
+            change = [f"ADD COLUMN {name} {kind}" for name, kind in wanted.items() if name not in found]
+            change += [f"MODIFY COLUMN {n} {kind}" for n, kind in wanted.items() if found.get(n, kind) != kind]
+            change += [f"DROP COLUMN {name}" for name in found if name not in wanted]
+            if change:
+                raise ConfigError(
+                    f"warehouse {self.where}", f"columns of {of}", f"{len(change)} not as in the schema of {table.topic}",
+                    f"run ALTER TABLE {of} {', '.join(change)}; or remove the warehouse: the sink fills it again from "
+                    "the topics as far back as they are kept",
+                )  # fmt: skip
 
     def positions(self, topic: str) -> dict[int, int]:
         """Return the offset after the last stored record of each partition of a topic."""

@@ -1,0 +1,51 @@
+"""Knobs of the sinks, with their reasons."""
+
+from dataclasses import dataclass
+
+from processors.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """How much a sink takes at once and how long it tries.
+
+    Parameters
+    ----------
+    batch_records_max
+        Records of one write. 50 thousand gold rows are 30 MB in memory, and ClickHouse wants few large blocks.
+    clickhouse_wait_ms
+        Longest wait for a batch to fill: two blocks a second a table keep merging cheap.
+    redis_records_max, redis_wait_ms
+        The same for Redis, which readers of the latest row wait for: small and soon.
+    redis_rows_max
+        Gold rows kept for each symbol and timeframe: 512 one-minute bars are a trading day and a half of as-of
+        look-ups; older ones are in ClickHouse.
+    tries_max
+        Tries of one write or one connection before the sink gives up.
+    backoff_first_ms, backoff_max_ms
+        Wait after the first failure, doubled after each one up to the bound.
+    refused_max
+        Undecodable records of one run that go to the dead letters before the sink stops instead: more than a few
+        mean a wrong schema, not bad records.
+    queued_kilobytes_max
+        Fetched but not yet taken, of one consumer.
+    """
+
+    batch_records_max: int = 50_000
+    clickhouse_wait_ms: int = 500
+    redis_records_max: int = 5_000
+    redis_wait_ms: int = 50
+    redis_rows_max: int = 512
+    tries_max: int = 8
+    backoff_first_ms: int = 250
+    backoff_max_ms: int = 15_000
+    refused_max: int = 1_000
+    queued_kilobytes_max: int = 32_768
+
+    def __post_init__(self) -> None:
+        """Check that every number is positive and a batch is one ClickHouse block."""
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ConfigError("SinkConfig", name, getattr(self, name), "at least 1")
+        if self.batch_records_max > 1 << 20:
+            raise ConfigError("SinkConfig", "batch_records_max", self.batch_records_max, f"at most {1 << 20}")
