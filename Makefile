@@ -53,12 +53,8 @@ down: setup ## stop whatever `make up` or a crashed demo left
 check: setup ## look at this machine: Java, ports, disk, parts
 	@$(BIN)/mps doctor
 
-# The marker that every line would carry says only what pyproject.toml says already.
-lock: setup ## solve requirements.lock again, with hashes, for Python 3.11 to 3.13
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock $(ARGS)
-	@sed -i.old "s/ ; python_full_version < '3.14' and sys_platform != 'emscripten' and sys_platform != 'win32'//" requirements.lock
-	@rm -f requirements.lock.old
+lock: setup ## solve both locks again, with hashes, for Python 3.11 to 3.13
+	@bash deploy/local/lock.sh $(BIN)/uv $(ARGS)
 
 clean: ## remove what make has made, data of the platform included
 	@if [ -x $(BIN)/mps ] && [ -d .mps ]; then $(BIN)/mps down || true; fi
