@@ -21,6 +21,7 @@ from schemas.instruments import load_instruments
 from schemas.registry import load_registry
 from serving.generated import score_pb2 as pb
 from serving.messages import record_of, signal_message
+from serving.records import iso
 from serving.requests import Asked, Failure
 
 GOLD = "gold.v1"
@@ -182,11 +183,6 @@ class ScoreEngine:
 
     def _no_model(self) -> Failure:
         return Failure(grpc.StatusCode.UNAVAILABLE, f"no model: {self._model_error}")
-
-
-def iso(ns: int) -> str:
-    """Return a time as ISO 8601 in UTC, to the nanosecond where it has one."""
-    return str(np.datetime64(ns, "ns")).removesuffix(".000000000") + "Z"
 
 
 def _not_found(one: Asked) -> Failure:

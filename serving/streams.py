@@ -5,9 +5,10 @@ full is dropped, since a late signal is worse than a clear error.
 """
 
 import asyncio
+import contextlib
 import io
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ from serving.tailer import TopicTail
 SIGNALS = "signals.v1"
 POLL_S = 0.1
 BATCH = 500
+
+Item = pb.Signal | Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,7 @@ class SignalReader:
             The bytes are of no released schema.
         """
         writer = self._writers[int.from_bytes(value[1:HEADER_BYTES], "big")]
-        record = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), writer, self._reader)
-        return record  # type: ignore[return-value]
+        return fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), writer, self._reader)  # type: ignore[return-value]
 
 
 class SignalStream:
@@ -86,19 +88,24 @@ class SignalStream:
     def __init__(self, bootstrap_servers: str, topic: str, wanted: Wanted, queue_max: int) -> None:
         self._where, self._wanted = (bootstrap_servers, topic), wanted
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[pb.Signal | Failure] = asyncio.Queue()
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._queue_max = queue_max
+        # Each is written by one thread only; their difference is what waits.
+        self._n_put = self._n_taken = 0
         self._taken = threading.Event()
         self._stopped = threading.Event()
-        self.connected: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._read, name="signals", daemon=True)
 
-    async def __aiter__(self) -> AsyncIterator[pb.Signal | Failure]:
-        """Yield signals; a failure is the last."""
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """Yield None once nothing that comes can be missed, then signals; a failure is the last.
+
+        Closing the generator ends the reading.
+        """
         self._thread.start()
         try:
             while True:
                 item = await self._queue.get()
+                self._n_taken += 1
                 self._taken.set()
                 yield item
                 if isinstance(item, Failure):
@@ -107,11 +114,15 @@ class SignalStream:
             self._stopped.set()
             self._taken.set()
 
+    def stop(self) -> None:
+        """End the stream: the client is told to connect again."""
+        self._queue.put_nowait(Failure(grpc.StatusCode.UNAVAILABLE, "the service stops: connect again"))
+
     def _read(self) -> None:
         bootstrap_servers, topic = self._where
         try:
             with TopicTail(bootstrap_servers, topic, from_beginning=self._wanted.from_beginning) as tail:
-                self._post(self._connect)
+                self._put(None)
                 self._follow(tail)
         except ConfigError as e:
             self._put(Failure(grpc.StatusCode.FAILED_PRECONDITION, str(e)))
@@ -128,24 +139,25 @@ class SignalStream:
                     continue
                 if not was_live:
                     self._wait_for_room()
-                elif self._queue.qsize() >= self._queue_max:
+                elif self._is_full():
                     text = f"the client reads too slowly: {self._queue_max} signals wait; connect again"
                     self._put(Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
                     return
                 self._put(signal_message(record))
 
     def _wait_for_room(self) -> None:
-        while self._queue.qsize() >= self._queue_max and not self._stopped.is_set():
+        while self._is_full() and not self._stopped.is_set():
             self._taken.clear()
             self._taken.wait(POLL_S)
 
-    def _put(self, item: pb.Signal | Failure) -> None:
+    def _is_full(self) -> bool:
+        return self._n_put - self._n_taken >= self._queue_max
+
+    def _put(self, item: Item) -> None:
+        self._n_put += 1
         self._post(lambda: self._queue.put_nowait(item))
 
-    def _connect(self) -> None:
-        if not self.connected.done():
-            self.connected.set_result(None)
-
-    def _post(self, call: Any) -> None:
-        if not self._loop.is_closed():
+    def _post(self, call: Callable[[], None]) -> None:
+        # The loop may end before the thread has seen that it should.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)

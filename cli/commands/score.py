@@ -1,0 +1,119 @@
+"""``mps score``."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToJson
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from deploy.local.endpoints import from_environment, load_endpoints
+from deploy.local.paths import home
+from processors.errors import ConfigError, PlatformError
+from serving.client import score as ask
+from serving.generated import score_pb2 as pb
+from serving.messages import timestamp
+from serving.records import iso
+
+_ISO = re.compile(
+    r"(?P<whole>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)(?:\.(?P<part>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)?"
+)
+
+
+@click.command()
+@click.argument("symbol_id")
+@click.option("--tf", default="1m", show_default=True, help="1m, 5m, 15m, 1h or 1d.")
+@click.option("--as-of", help="ISO time, UTC unless it says otherwise: only what was known then is used.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option("--address", help="host:port of the service. Default: MPS_GRPC_ADDRESS, or the one that runs here.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="PEM authority of the service's certificate.")
+def score(
+    *, symbol_id: str, tf: str, as_of: str | None, as_json: bool, address: str | None, tls_ca: Path | None
+) -> None:
+    """Ask the ScoreService for the score of SYMBOL_ID.
+
+    Example: mps score EURUSD:FX --tf 1m --as-of 2014-05-05T12:00:00Z
+    """
+    request = pb.ScoreRequest(symbol_id=symbol_id, tf=tf)
+    if as_of is not None:
+        request.as_of.CopyFrom(timestamp(as_of_ns(as_of)))
+    # The other addresses need not be known.
+    where = address or from_environment().get("grpc_address") or load_endpoints(home()).grpc_address
+    if where is None:
+        raise ConfigError("ScoreService", "address", None, "start it with `mps serve`, or name one with --address")
+    with _channel(where, tls_ca) as channel:
+        try:
+            signal = ask(channel, request)
+        except grpc.RpcError as e:
+            raise PlatformError(_sentence(e, where)) from e
+    if as_json:
+        click.echo(MessageToJson(signal, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+    else:
+        Console().print(_panel(signal))
+
+
+def as_of_ns(text: str) -> int:
+    """Return an ISO time in nanoseconds since the epoch; UTC where it names no zone.
+
+    Raises
+    ------
+    ConfigError
+        It is no ISO time.
+    """
+    found = _ISO.fullmatch(text.strip())
+    remedy = "an ISO time, for example 2014-05-05T12:00:00Z"
+    if found is None:
+        raise ConfigError("mps score", "--as-of", text, remedy)
+    try:
+        # A date alone is its midnight: a zone is read only behind a time.
+        when = datetime.fromisoformat(found["whole"])
+        if found["zone"] and found["zone"] != "Z":
+            when = datetime.fromisoformat(f"{when.isoformat()}{found['zone']}")
+    except ValueError as e:
+        raise ConfigError("mps score", "--as-of", text, remedy) from e
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    since = when - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 1_000_000_000 + int((found["part"] or "").ljust(9, "0"))
+
+
+def _channel(where: str, tls_ca: Path | None) -> grpc.Channel:
+    if tls_ca is None:
+        return grpc.insecure_channel(where)
+    return grpc.secure_channel(where, grpc.ssl_channel_credentials(tls_ca.read_bytes()))
+
+
+def _sentence(error: grpc.RpcError, where: str) -> str:
+    """Return the status name and details; the remedy where nothing listens."""
+    name, details = error.code().name, error.details() or ""
+    if name == "UNAVAILABLE" and ("failed to connect" in details.lower() or "connection refused" in details.lower()):
+        return f"UNAVAILABLE: no ScoreService listens on {where}: start it with `mps serve`"
+    return f"{name}: {details}"
+
+
+def _panel(s: pb.Signal) -> Panel:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    side = "none" if s.sizing.nav_frac == 0 else ("long" if s.sizing.nav_frac > 0 else "short")
+    adv = f"ADV share at most {s.sizing.max_adv_share:.1%}"
+    coverage = f"{s.interval.coverage:.0%}"
+    for name, value in (
+        ("score", f"{s.score:+.4f}"),
+        ("prob up", f"{s.prob_up:.4f}   confidence {s.conf:.4f}"),
+        ("E[R]", f"{s.expected_return * 1e4:+.3f} bp of the side taken, over {s.horizon_bars} bars, after costs"),
+        ("interval", f"{s.interval.lo * 1e4:+.2f} to {s.interval.hi * 1e4:+.2f} bp ({coverage})"),
+        ("size", f"{side}, {s.sizing.nav_frac:+.3%} of NAV   Kelly {s.risk.kelly_frac:.3f}   {adv}"),
+        ("volatility", f"{s.risk.realized_vol:.2%} a year, target {s.risk.target_vol:.2%}"),
+        ("regime", s.regime),
+        ("gates", ", ".join(s.gates) or "none: it may be acted on"),
+        ("model", f"{', '.join(s.model.members)} version {s.model.version}"),
+        ("lineage", f"pack {s.lineage.pack_id} {s.lineage.pack_hash[:16]}, raw offset {s.lineage.raw_offset}"),
+    ):  # fmt: skip
+        grid.add_row(name, value)
+    ts = iso(s.ts.seconds * 1_000_000_000 + s.ts.nanos)
+    return Panel(grid, title=f"{s.symbol_id} {s.tf}, known at {ts}", title_align="left", expand=False)

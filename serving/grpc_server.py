@@ -1,0 +1,221 @@
+"""The gRPC ScoreService with health, reflection and a graceful stop.
+
+Served by ``grpc.aio``: streams and watchers hold no thread, and one thread scores.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+import redis
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from processors.errors import ConfigError, PlatformError
+from processors.score.config import ScoreConfig
+from processors.score.model import load_model
+from processors.sinks.redis_store import RedisStore
+from serving.batcher import Batcher
+from serving.config import ServeConfig
+from serving.engine import ScoreEngine
+from serving.generated import score_pb2 as pb
+from serving.generated import score_pb2_grpc as pb_grpc
+from serving.requests import Asked, Failure, asked
+from serving.streams import SIGNALS, SignalStream, wanted
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["ScoreService"].full_name
+READY_EVERY_S = 1.0
+REDIS_TIMEOUT_S = 1.0
+"""A loopback answer takes 0.1 ms; a caller of a latency service does not wait for seconds."""
+MESSAGE_BYTES_MAX = 1 << 20
+"""A full batch has 60 kB."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ScoreServicer(pb_grpc.ScoreServiceServicer):
+    """The methods of ``schemas/proto/score.proto``."""
+
+    def __init__(self, config: ServeConfig, batcher: Batcher) -> None:
+        self._config, self._batcher = config, batcher
+        self._streams = 0
+        self._stopping = asyncio.Event()
+
+    async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.Signal:  # noqa: N802 - the protocol's name
+        """Score one row."""
+        one = asked(request)
+        answer = one if isinstance(one, Failure) else (await self._batcher.answers([one]))[0]
+        if isinstance(answer, Failure):
+            await _abort(context, answer)
+        return answer
+
+    async def ScoreBatch(  # noqa: N802 - the protocol's name
+        self, request: pb.ScoreBatchRequest, context: Context
+    ) -> pb.ScoreBatchResponse:
+        """Score many rows, each with its own result or error."""
+        n = len(request.requests)
+        if n > self._config.batch_max:
+            message = f"{n} requests in one batch, limit {self._config.batch_max}: split it"
+            await _abort(context, Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message))
+        checked = [asked(r) for r in request.requests]
+        good = [one for one in checked if isinstance(one, Asked)]
+        answers = iter(await self._batcher.answers(good))
+        outcomes = (one if isinstance(one, Failure) else next(answers) for one in checked)
+        return pb.ScoreBatchResponse(items=[_item(o) for o in outcomes])
+
+    async def StreamSignals(  # noqa: N802 - the protocol's name
+        self, request: pb.StreamSignalsRequest, context: Context
+    ) -> AsyncIterator[pb.Signal]:
+        """Follow signals."""
+        want = wanted(request)
+        if isinstance(want, Failure):
+            await _abort(context, want)
+        if self._streams >= self._config.streams_max:
+            message = f"{self._streams} clients stream, limit {self._config.streams_max}: try again later"
+            await _abort(context, Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message))
+        config = self._config
+        topic = config.topic_prefix + SIGNALS
+        stream = SignalStream(config.bootstrap_servers, topic, want, config.stream_queue_max)
+        self._streams += 1
+        watch = asyncio.ensure_future(self._stopping.wait())
+        watch.add_done_callback(lambda f: None if f.cancelled() else stream.stop())
+        try:
+            async with contextlib.aclosing(stream.items()) as items:
+                async for item in items:
+                    if isinstance(item, Failure):
+                        await _abort(context, item)
+                    elif item is None:
+                        # The caller sees headers once nothing that comes can be missed.
+                        await context.send_initial_metadata(())
+                    else:
+                        yield item
+        finally:
+            watch.cancel()
+            self._streams -= 1
+
+    def stop_streams(self) -> None:
+        """End every stream with UNAVAILABLE: clients connect again, to another instance."""
+        self._stopping.set()
+
+
+class ScoreServer:
+    """The running service.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    engine
+        Answers; made from the settings where None.
+    """
+
+    def __init__(self, config: ServeConfig, engine: ScoreEngine | None = None) -> None:
+        self.config = config
+        self.engine = engine or make_engine(config)
+        self.port = 0
+        self.health = health_aio.HealthServicer()
+        self._batcher = Batcher(self.engine.score, config.pending_max)
+        self._servicer = ScoreServicer(config, self._batcher)
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                # Two servers on one port would share callers between them without a word.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        pb_grpc.add_ScoreServiceServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self._monitor: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """Return host:port."""
+        return f"{self.config.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        ConfigError
+            The port is in use, or a certificate cannot be read.
+        """
+        wanted_address = f"{self.config.host}:{self.config.port}"
+        try:
+            cert, key = self.config.tls_cert, self.config.tls_key
+            if cert is None or key is None:
+                self.port = self._server.add_insecure_port(wanted_address)
+            else:
+                credentials = _credentials(cert, key, self.config.tls_client_ca)
+                self.port = self._server.add_secure_port(wanted_address, credentials)
+        except RuntimeError as e:
+            remedy = "it is in use or no address of this machine: stop the other process, or choose another with --port"
+            raise ConfigError("ScoreService", "address", wanted_address, remedy) from e
+        if self.port == 0:
+            raise ConfigError("ScoreService", "tls", str(self.config.tls_cert), "a PEM certificate with its key")
+        await self._tell_health(await self._batcher.in_thread(self.engine.ready))
+        await self._server.start()
+        self._monitor = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Tell health first, then let the calls under way end, within the grace."""
+        await self.health.enter_graceful_shutdown()
+        if self._monitor is not None:
+            self._monitor.cancel()
+        self._servicer.stop_streams()
+        await self._server.stop(self.config.grace_s)
+        self._batcher.close()
+
+    async def wait(self) -> None:
+        """Return once the server has stopped."""
+        await self._server.wait_for_termination()
+
+    async def _watch(self) -> None:
+        """Keep health true: SERVING while a score could be made."""
+        while True:
+            await asyncio.sleep(READY_EVERY_S)
+            await self._tell_health(await self._batcher.in_thread(self.engine.ready))
+
+    async def _tell_health(self, failure: Failure | None) -> None:
+        response = health_pb2.HealthCheckResponse
+        status = response.SERVING if failure is None else response.NOT_SERVING
+        for name in ("", SERVICE):
+            await self.health.set(name, status)
+
+
+def make_engine(config: ServeConfig) -> ScoreEngine:
+    """Return the engine that reads Redis and the deployed model."""
+    # One retry without a wait: a pooled connection may have been closed by a server that is back.
+    client = redis.Redis.from_url(
+        config.redis_url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 1),
+    )
+    now_ns = time.time_ns if config.clock == "wall" else None
+    return ScoreEngine(RedisStore(client), load_model, ScoreConfig(), config.stale_after_s, now_ns)
+
+
+async def _abort(context: Context, failure: Failure) -> NoReturn:
+    await context.abort(failure.code, failure.message)
+    raise PlatformError(failure.message)
+
+
+def _item(answer: pb.Signal | Failure) -> pb.ScoreItem:
+    if isinstance(answer, Failure):
+        return pb.ScoreItem(error=pb.ScoreError(code=answer.code.value[0], message=answer.message))
+    return pb.ScoreItem(signal=answer)
+
+
+def _credentials(cert: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
+    roots = client_ca.read_bytes() if client_ca else None
+    return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())], roots, roots is not None)
