@@ -28,7 +28,7 @@ def probability(logit: float) -> float:
 
 
 @njit(cache=True)
-def decide(  # noqa: PLR0917 - a kernel takes numbers one by one
+def decide(
     prob_up: float,
     gain: float,
     loss: float,

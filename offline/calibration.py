@@ -1,0 +1,110 @@
+"""Platt scaling of log-odds, and the measures of how honest probabilities are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+_STEPS_MAX = 100
+_TINY = 1e-12
+
+SLOPE_DEVIATION = 0.5
+"""Prior of the slope: normal around 0. The burden of proof is the model's: a slice of few independent rows can neither
+confirm nor refute it, and then it should say little."""
+INTERCEPT_DEVIATION = 0.1
+"""Prior of the intercept: normal around 0, one deviation is a share of up moves of 52.5 %. A day that fell says nearly
+nothing of the next one, and an unguarded intercept would bet on it."""
+
+
+def sigmoid(x: F64) -> F64:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1.0 + e)
+
+
+def platt(raw: F64, up: F64, weight: F64) -> tuple[float, float]:
+    """Return slope and intercept of calibrated log-odds: the mode of their posterior, by Newton's method.
+
+    Parameters
+    ----------
+    raw
+        Shape (n,), log-odds of the model.
+    up
+        Shape (n,), 0 or 1.
+    weight
+        Shape (n,), how many independent rows each stands for: one over the horizon where labels overlap.
+
+    Returns
+    -------
+    A slope that is never negative: where the model points the wrong way in the calibration slice, it has nothing to
+    say, and the slope is 0.
+
+    References
+    ----------
+    Platt (1999), "Probabilistic outputs for support vector machines"; priors in place of his smoothed targets.
+    """
+    prior = np.diag([SLOPE_DEVIATION**-2, INTERCEPT_DEVIATION**-2])
+    for free in (np.array([1.0, 1.0]), np.array([0.0, 1.0])):
+        design = np.stack([raw, np.ones(len(raw))]) * free[:, None]
+        solution = _newton(design, up, weight, prior)
+        if solution[0] >= 0.0:
+            break
+    return max(float(solution[0]), 0.0), float(solution[1])
+
+
+def _newton(design: F64, up: F64, weight: F64, prior: F64) -> F64:
+    """Return the mode of a logistic posterior, shape (2,); strictly convex, so halved steps always arrive."""
+
+    def loss(theta: F64) -> float:
+        margin = (theta @ design) * np.where(up > 0.5, -1.0, 1.0)
+        return float((weight * np.logaddexp(0.0, margin)).sum() + 0.5 * theta @ prior @ theta)
+
+    theta = np.zeros(2)
+    for _ in range(_STEPS_MAX):
+        p = sigmoid(theta @ design)
+        gradient = design @ (weight * (p - up)) + prior @ theta
+        hessian = (design * (weight * p * (1.0 - p))) @ design.T + prior
+        step = np.linalg.solve(hessian, gradient)
+        scale, now = 1.0, loss(theta)
+        while scale > _TINY and loss(theta - scale * step) > now:
+            scale *= 0.5
+        theta = theta - scale * step
+        if float(np.abs(scale * step).max()) < 1e-10:
+            break
+    return theta
+
+
+def log_loss(p: F64, up: F64) -> float:
+    """Return the mean negative log-likelihood, nats."""
+    p = np.clip(p, _TINY, 1.0 - _TINY)
+    return float(-np.where(up > 0.5, np.log(p), np.log1p(-p)).mean())
+
+
+def auc(p: F64, up: F64) -> float:
+    """Return the area under the ROC curve: the chance that an up row outranks a down row, ties half.
+
+    Returns
+    -------
+    NaN where all rows are of one kind.
+    """
+    n_up = int((up > 0.5).sum())
+    n_down = len(up) - n_up
+    if n_up == 0 or n_down == 0:
+        return float("nan")
+    _, inverse, count = np.unique(p, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - 0.5 * (count - 1))[inverse]
+    return float((rank[up > 0.5].sum() - n_up * (n_up + 1) / 2.0) / (n_up * n_down))
+
+
+def expected_calibration_error(p: F64, up: F64, n_bins: int = 10) -> float:
+    """Return the mean distance of frequency and probability over bins of equal count, weighted by their rows.
+
+    References
+    ----------
+    Naeini, Cooper and Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
+    """
+    order = np.argsort(p, kind="stable")
+    total = 0.0
+    for rows in np.array_split(order, min(n_bins, len(p))):
+        total += len(rows) * abs(float(p[rows].mean()) - float(up[rows].mean()))
+    return total / len(p)
