@@ -1,0 +1,1 @@
+"""The reconcile stage: raw ticks of many sources become consensus ticks, and every source has its freshness."""

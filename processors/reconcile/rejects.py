@@ -1,0 +1,81 @@
+"""Why a raw tick goes to the dead letter, in a sentence with the instrument, the values and the rule."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from processors.reconcile import kernel as k
+from processors.reconcile.config import FEEDS_MAX, SOURCES_MAX
+from processors.reconcile.names import source_name
+from processors.runtime.batch import I64, U8, Columns
+from processors.runtime.stage import Rejected
+from processors.runtime.strings import STRINGS
+
+ERRORS = (
+    "sound", "unknown_symbol", "bad_time", "bad_price", "bad_quote", "crossed_quote", "bad_size", "too_many_sources",
+)  # fmt: skip
+"""Label of each broken rule, by its number in the kernel."""
+
+_KINDS = ("trade", "quote", "heartbeat", "status", "correction")
+_COLUMNS = ("ts_event", "ts_recv", "price", "size", "bid", "ask", "bid_size", "ask_size")
+
+
+def _time(ns: int) -> str:
+    """Return a time as text; out of numpy's range there is none."""
+    return f"{np.datetime64(ns, 'ns')}Z"
+
+
+def _sentence(error: int, kind: int, v: dict[str, float | int]) -> str:
+    """Return what is wrong with the values of one row."""
+    if error == k.CROSSED_QUOTE:
+        return f"bid {v['bid']!r} is above ask {v['ask']!r}"
+    if error == k.UNKNOWN_SYMBOL:
+        return f"{_KINDS[kind]} of a symbol that is not in the instruments file"
+    if error == k.BAD_TIME:
+        event, recv = int(v["ts_event"]), int(v["ts_recv"])
+        if all(k.TS_MIN <= t < k.TS_MAX for t in (event, recv)):
+            ahead_s = (event - recv) / 1e9
+            return f"event time {_time(event)} is {ahead_s:.3f} s after receive time {_time(recv)}: from the future"
+        return f"event time {event} ns or receive time {recv} ns is not between 1990 and 2100"
+    if error == k.BAD_PRICE:
+        return f"trade price {v['price']!r} is not a positive number"
+    if error == k.BAD_QUOTE:
+        return f"bid {v['bid']!r} and ask {v['ask']!r}: one must be positive, none negative or infinite"
+    if error == k.BAD_SIZE:
+        names = ("size",) if kind == k.KIND_TRADE else ("bid_size", "ask_size")
+        return ", ".join(f"{n} {v[n]!r}" for n in names) + ": a size is neither negative nor infinite"
+    return f"a source beyond the {SOURCES_MAX} of one symbol, or the {FEEDS_MAX} feeds of one partition"
+
+
+class _Texts(dict[int, str]):
+    """Text of each string code, looked up once."""
+
+    def __missing__(self, code: int) -> str:
+        text = self[code] = STRINGS.text(code)
+        return text
+
+
+def rejected_rows(batch: Columns, error: U8) -> Iterator[Rejected]:
+    """Yield each row with a broken rule, ascending.
+
+    Parameters
+    ----------
+    error
+        Shape (n,), number of the broken rule, 0 where the row is sound.
+    """
+    rows = np.flatnonzero(error)
+    if not len(rows):
+        return
+    texts = _Texts()
+    columns = [batch[name][rows].tolist() for name in _COLUMNS]
+    names: list[I64] = [batch[name][rows] for name in ("symbol_id", "vendor", "venue", "kind")]  # type: ignore[misc]
+    heads: dict[tuple[int, int, int], str] = {}
+    for i, (row, rule, symbol, vendor, venue, kind) in enumerate(
+        zip(rows.tolist(), error[rows].tolist(), *(n.tolist() for n in names), strict=True)
+    ):
+        head = heads.get((symbol, vendor, venue))
+        if head is None:
+            head = f"{texts[symbol] or '(no symbol)'} {source_name(texts[vendor], texts[venue])}: "
+            heads[symbol, vendor, venue] = head
+        values = {name: column[i] for name, column in zip(_COLUMNS, columns, strict=True)}
+        yield Rejected(row, ERRORS[rule], head + _sentence(rule, kind, values))

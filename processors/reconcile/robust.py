@@ -1,0 +1,88 @@
+"""Robust location and scale of a few values: the lower weighted median and the MAD. Called by ``consensus``.
+
+Arrays are scratch space of fixed size; the first n values count, and are put in ascending order once.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+MAD_OF_UNIT_NORMAL = 0.6744897501960817
+"""Quantile 0.75 of the standard normal: MAD / this estimates its deviation."""
+
+
+@njit(cache=True)
+def sort_pairs(x: F64, w: F64, n: int) -> None:
+    """Sort the first n values, ascending, and their weights with them; ties keep their order.
+
+    Insertion sort: n is the number of sources of one symbol, a handful.
+    """
+    for i in range(1, n):
+        value, weight = x[i], w[i]
+        j = i - 1
+        while j >= 0 and x[j] > value:
+            x[j + 1], w[j + 1] = x[j], w[j]
+            j -= 1
+        x[j + 1], w[j + 1] = value, weight
+
+
+@njit(cache=True)
+def lower_weighted_median(x: F64, w: F64, n: int) -> float:
+    """Return the smallest value whose cumulated weight reaches half of the total; NaN if n is 0.
+
+    Parameters
+    ----------
+    x
+        Shape (>= n,), ascending.
+    w
+        Shape (>= n,), weights, at least one positive.
+    """
+    total = 0.0
+    for i in range(n):
+        total += w[i]
+    cumulated = 0.0
+    for i in range(n):
+        cumulated += w[i]
+        if 2.0 * cumulated >= total:
+            return x[i]
+    return np.nan
+
+
+@njit(cache=True)
+def median(x: F64, n: int) -> float:
+    """Return the median of ascending values, the mean of the middle two if n is even; NaN if n is 0."""
+    if n == 0:
+        return np.nan
+    return 0.5 * (x[(n - 1) // 2] + x[n // 2])
+
+
+@njit(cache=True)
+def mad_normal(x: F64, n: int) -> float:
+    """Return the median distance from the median over that of the unit normal; NaN if n is 0.
+
+    The distances are met in ascending order by walking outwards from the median, so that nothing is sorted again.
+
+    Parameters
+    ----------
+    x
+        Shape (>= n,), ascending.
+    """
+    if n == 0:
+        return np.nan
+    centre = median(x, n)
+    left = (n - 1) // 2
+    right = left + 1
+    distance = before = 0.0
+    for _ in range(n // 2 + 1):
+        before = distance
+        if right >= n or (left >= 0 and centre - x[left] <= x[right] - centre):
+            distance = centre - x[left]
+            left -= 1
+        else:
+            distance = x[right] - centre
+            right += 1
+    if n % 2 == 0:
+        distance = 0.5 * (before + distance)
+    return distance / MAD_OF_UNIT_NORMAL

@@ -1,0 +1,101 @@
+"""How much a source counts: ``uptime * reliability / (latency + eps)``, learned from its own ticks in event time.
+
+All three are sums that forget by half in each half-life of trading time, so that a weekend forgets nothing:
+
+    uptime       (prior + time in which it was fresh) / (prior + time in which its market was open)
+    reliability  (prior + ticks that were not cut) / (prior + ticks)
+    latency      mean of (receive - event time) less the least ever seen: the offset of its clock cancels out
+
+Called by ``kernel``, once for each tick that is not late.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+
+_NEVER = np.iinfo(np.int64).min
+
+
+@njit(cache=True)
+def open_between(open_ns: I64, close_ns: I64, begin_ns: int, end_ns: int) -> int:
+    """Return how long the market was open in [begin_ns, end_ns), nanoseconds.
+
+    Parameters
+    ----------
+    open_ns, close_ns
+        Shape (n_segments,), trading segments, ascending and free of overlap.
+    """
+    total = 0
+    for i in range(np.searchsorted(close_ns, begin_ns, side="right"), len(open_ns)):
+        if open_ns[i] >= end_ns:
+            break
+        total += min(close_ns[i], end_ns) - max(open_ns[i], begin_ns)
+    return total
+
+
+@njit(cache=True)
+def watch(
+    sources: NDArray[np.void], slot: int, ts_ns: int, alive_ns: int, stale_ns: int, half_life_s: float,
+    open_ns: I64, close_ns: I64,
+) -> None:  # fmt: skip
+    """Add the time since the source's last tick to its uptime, and let its past fade by as much trading time.
+
+    Parameters
+    ----------
+    sources
+        Shape (n_sources,), rows of the table; that of ``slot`` is updated.
+    ts_ns
+        Event time of the new tick.
+    alive_ns
+        Time that heartbeats of its feed and vendor have covered so far: what the gap holds of it is no silence.
+    stale_ns
+        Silence from which the source was not fresh.
+    open_ns, close_ns
+        Shape (n_segments,), trading segments of its market: a silence outside them is none.
+    """
+    row = sources[slot]
+    if row.last_ns != _NEVER and ts_ns > row.last_ns:
+        gap = ts_ns - row.last_ns
+        fresh = opened = gap
+        if gap > stale_ns:
+            opened = stale_ns + open_between(open_ns, close_ns, row.last_ns + stale_ns, ts_ns)
+            fresh = min(opened, max(stale_ns, alive_ns - row.alive_ns))
+        fade = math.exp2(-opened * 1e-9 / half_life_s)
+        row.fresh_s = row.fresh_s * fade + fresh * 1e-9
+        row.open_s = row.open_s * fade + opened * 1e-9
+        row.good *= fade
+        row.ticks *= fade
+        row.delay_ms *= fade
+    row.alive_ns = alive_ns
+
+
+@njit(cache=True)
+def weigh(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[np.void]) -> float:
+    """Count a tick, as good until it is cut, and return the new weight of its source, positive.
+
+    Parameters
+    ----------
+    sources
+        Shape (n_sources,), rows of the table; that of ``slot`` is updated.
+    delay_ms
+        Receive less event time of the tick. May be negative: clocks differ.
+    knobs
+        Shape (1,), see ``config.KNOBS``.
+    """
+    row, knob = sources[slot], knobs[0]
+    if row.ticks == 0.0:
+        row.delay_ms_min = delay_ms
+    row.delay_ms_min = min(row.delay_ms_min, delay_ms)
+    row.ticks += 1.0
+    row.good += 1.0
+    row.delay_ms += delay_ms
+    uptime = (knob.prior_up_s * knob.prior_up_share + row.fresh_s) / (knob.prior_up_s + row.open_s)
+    reliability = (knob.prior_good + row.good) / (knob.prior_good + knob.prior_cut + row.ticks)
+    # The mean is not under the least but by rounding.
+    latency_ms = max(row.delay_ms / row.ticks - row.delay_ms_min, 0.0)
+    row.weight = uptime * reliability / (latency_ms + knob.latency_eps_ms)
+    return row.weight

@@ -1,0 +1,53 @@
+"""Which sequence numbers of a source were seen: a sliding window of bits, as IPsec has against replays (RFC 6479).
+
+    word (seq >> 6) & 15      12     13     14     15      0  <- holds seq_top
+                            [....] [....] [....] [....] [..0 0]
+                             seen numbers are 1        cleared when the top moves into it
+
+Called by ``kernel``.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_NEVER = np.iinfo(np.int64).min
+
+
+@njit(cache=True)
+def seen_before(sources: NDArray[np.void], slot: int, seq: int, ts_ns: int) -> bool:
+    """Return whether the source had this sequence number already, and remember it.
+
+    A number below the window was either seen or is the first of a new numbering (vendors start again each session):
+    an event time ahead of all the numbered ones before it decides for the latter, and the window starts again.
+
+    Parameters
+    ----------
+    sources
+        Shape (n_sources,), rows of the table; ``seq_top``, ``seq_ns`` and ``seq_seen`` of the slot are updated.
+    seq
+        Not null.
+    """
+    row = sources[slot]
+    words = len(row.seq_seen)
+    bit = np.uint64(1) << np.uint64(seq & 63)
+    word = (seq >> 6) & (words - 1)
+    # Blocks, not numbers: the difference of two blocks cannot overflow.
+    ahead = (seq >> 6) - (row.seq_top >> 6)
+    started = row.seq_ns != _NEVER
+    if not started or ahead <= -words:
+        if started and ts_ns <= row.seq_ns:
+            return True
+        for j in range(words):
+            row.seq_seen[j] = 0
+        row.seq_top = seq
+    elif ahead > 0:
+        for j in range(min(ahead, words)):
+            row.seq_seen[(word - j) & (words - 1)] = 0
+        row.seq_top = seq
+    elif row.seq_seen[word] & bit:
+        return True
+    row.seq_seen[word] |= bit
+    row.seq_top = max(row.seq_top, seq)
+    row.seq_ns = max(row.seq_ns, ts_ns)
+    return False

@@ -1,0 +1,76 @@
+"""The event-time watermark of a partition: how far time has come, as told by the slowest feed that still speaks.
+
+    feed A  ------------------------------>|  newest
+    feed B  ------------------------->|          slowest active: the watermark is the lateness before it
+    feed C  ------->|                            idle: further behind than idle_ns, left out
+    clock   -------------->|                     only beats: moves the newest, holds nothing back
+
+Called by the reconcile stage, where the raw ticks come in; later stages read the watermark off each tick.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_NEVER = np.iinfo(np.int64).min
+
+
+@njit(cache=True)
+def advance(
+    partition: NDArray[np.void],
+    feeds: NDArray[np.void],
+    n_feeds: int,
+    feed: int,
+    ts_ns: int,
+    is_tick: bool,
+    lateness_ns: int,
+    idle_ns: int,
+) -> int:
+    """Take note of one event and return the watermark after it, which never goes back.
+
+    Parameters
+    ----------
+    partition
+        Shape (1,), row with ``watermark_ns``, ``newest_ns`` and ``slowest_ns``; updated.
+    feeds
+        Shape (>= n_feeds,), rows with ``newest_ns`` and ``ticks``; that of ``feed`` is updated.
+    ts_ns
+        Event time of the event.
+    is_tick
+        False for a heartbeat. A feed of heartbeats alone vouches for nobody's ticks: it counts only while no other
+        feed is active, else a clock that is heard in quiet times would hold back the busy ones after them.
+    lateness_ns, idle_ns
+        Allowed lateness; lag behind the newest event from which a feed is idle.
+
+    Returns
+    -------
+    Watermark, nanoseconds since the epoch.
+    """
+    clock = partition[0]
+    row = feeds[feed]
+    before = row.newest_ns
+    joins = is_tick and row.ticks == 0
+    if is_tick:
+        row.ticks = 1
+    row.newest_ns = max(before, ts_ns)
+    clock.newest_ns = max(clock.newest_ns, ts_ns)
+    horizon = clock.newest_ns - idle_ns
+    # The slowest is another only if this feed was it, or joins, or the slowest fell idle.
+    if joins or before <= clock.slowest_ns or clock.slowest_ns < horizon:
+        clock.slowest_ns = _slowest(feeds, n_feeds, horizon)
+    clock.watermark_ns = max(clock.watermark_ns, clock.slowest_ns - lateness_ns)
+    return clock.watermark_ns
+
+
+@njit(cache=True)
+def _slowest(feeds: NDArray[np.void], n_feeds: int, horizon_ns: int) -> int:
+    """Return the least newest event time of the feeds that are not behind the horizon: of ticks, else of clocks."""
+    ticks = clocks = np.iinfo(np.int64).max
+    for i in range(n_feeds):
+        newest = feeds[i].newest_ns
+        if newest != _NEVER and newest >= horizon_ns:
+            if feeds[i].ticks:
+                ticks = min(ticks, newest)
+            else:
+                clocks = min(clocks, newest)
+    return ticks if ticks != np.iinfo(np.int64).max else clocks
