@@ -2,6 +2,7 @@
 
 import re
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,11 @@ def test_a_group_is_well_while_it_has_members(bootstrap_servers, make_topics, mo
     consumer.close()
     assert main(["group", topic]) == 1
     assert capsys.readouterr().err == f"group {topic} has no members\n"
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "registry"])
+def test_the_command_line_knows_every_command(name):
+    """What a container runs is a command of `mps` with options that it has."""
+    command, *arguments = SERVICES[name]["command"]
+    found = getattr(import_module(f"cli.commands.{command}"), command)
+    assert found.make_context(command, arguments).params

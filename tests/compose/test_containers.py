@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(REASON is not None, reason=RE
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[DockerCompose]:
-    # The score stage is left out: it waits for a model, which is trained from what the others make.
+    # The score stage is left out: it waits for a model, which takes minutes to train.
     services = [*PARTS, *(stage for stage in STAGE_NAMES if stage != "score"), "sink"]
     with DockerCompose(
         str(ROOT), compose_file_name="docker-compose.kafka.yml", build=True, wait=True, services=services
