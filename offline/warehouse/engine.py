@@ -6,7 +6,7 @@ Used by the warehouse's HTTP endpoint inside the owner, and by ``mps sql`` where
 import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,10 +92,10 @@ class Engine:
 
         # chDB compares paths as text; ``clickhouse-connect`` resolves them in this way too.
         self._path = os.path.realpath(path)
-        self._connect = chdb.connect
+        self._connect: Callable[[str], Any] = chdb.connect
         try:
             # Held open: the engine ends with its last handle.
-            self._root = chdb.connect(self._path)
+            self._root = self._connect(self._path)
         except RuntimeError as e:
             raise RetryableError(f"the warehouse at {path} is open in another process") from e
 
@@ -127,7 +127,7 @@ class Engine:
             ClickHouse refused it.
         """
         check_reads_only(sql)
-        handle: Any = self._connect(self._path)
+        handle = self._connect(self._path)
         try:
             # A handle of its own costs 0.3 ms, and leaves no setting behind for the next query.
             for name, value in {**QUERY_LIMITS, **(settings or {})}.items():

@@ -29,7 +29,8 @@ _PLAIN_TYPES = {
     "Int32": pa.int32(),
     "Float64": pa.float64(),
     "Bool": pa.bool_(),
-    "String": pa.string(),
+    # Text and bytes are one type in ClickHouse.
+    "String": pa.binary(),
     "Array(LowCardinality(String))": pa.list_(pa.string()),
 }
 
@@ -199,11 +200,10 @@ class _UndecodableError(Exception):
 
 def arrow_type(column: Column) -> pa.DataType:
     """Return the Arrow type of a column's values."""
-    kind = column.kind.removeprefix("LowCardinality(").removeprefix("Nullable(")
-    kind = kind if kind == column.kind else kind.rstrip(")") + (")" if "(" in kind else "")
-    if column.path in {"key", "value"}:
-        return pa.binary()
-    return _PLAIN_TYPES[kind]
+    kind = column.kind
+    if kind.startswith("LowCardinality("):
+        return pa.string()
+    return _PLAIN_TYPES[kind[len("Nullable(") : -1] if kind.startswith("Nullable(") else kind]
 
 
 def _leaf(record: dict[str, Any], path: str) -> Any:
@@ -219,7 +219,7 @@ def _array(columns: Columns, column: Column) -> pa.Array:
     if column.path in columns.layout.symbols:
         symbols = pa.array(columns.layout.symbols[column.path])
         return symbols.take(pa.array(values))
-    if pa.types.is_string(kind) or pa.types.is_list(kind):
+    if column.kind.startswith("LowCardinality(") or pa.types.is_list(kind) or pa.types.is_binary(kind):
         codes, inverse = np.unique(values, return_inverse=True)
         get = STRINGS.array if pa.types.is_list(kind) else STRINGS.text
         texts = pa.array([get(int(code)) if code >= 0 else None for code in codes], kind)

@@ -188,7 +188,7 @@ class Follower:
 def _records(topic: str, messages: list[Message]) -> Records:
     return Records(
         topic,
-        [message.value() or b"" for message in messages],  # type: ignore[misc]
+        [message.value() or b"" for message in messages],
         np.array([message.partition() for message in messages], np.int64),
         np.array([message.offset() for message in messages], np.int64),
         np.array([message.timestamp()[1] for message in messages], np.int64),

@@ -1,0 +1,127 @@
+"""``mps sql``: ask ClickHouse, and see the answer as a table, JSON, CSV or any of ClickHouse's formats."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.local.endpoints import Endpoints, from_environment, load_endpoints
+from deploy.local.paths import home
+from offline.warehouse.ask import answers, ask
+from offline.warehouse.client import DATABASE
+from offline.warehouse.engine import Answer, Engine, QueryError, is_owned
+from offline.warehouse.guard import format_of
+from processors.errors import ConfigError, PlatformError
+
+ROWS_SHOWN = 100
+UNKNOWN_TABLE, UNKNOWN_DATABASE = 60, 81
+
+
+@click.command()
+@click.argument("query", metavar="QUERY")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+@click.option("--format", "named", metavar="NAME", help="Any output format of ClickHouse: Parquet, Arrow, Vertical, ...")
+@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True,
+              help="Rows shown in the table; the other formats give all rows.")  # fmt: skip
+def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: int) -> None:
+    r"""Ask ClickHouse; QUERY is one reading statement, or - to read it from standard input.
+
+    Tables: bars, gold, signals, freshness, dead_letters. Views: ohlcv (latest revision of each bar),
+    gold_asof(as_of = '...'), signal_gates, freshness_now. `mps sql "DESCRIBE gold"` tells what each column means.
+
+    \b
+    mps sql "SELECT symbol_id, tf, count() FROM bars GROUP BY ALL ORDER BY ALL"
+    mps sql "SELECT ts, c FROM ohlcv WHERE symbol_id = 'EURUSD:FX' AND tf = '1h' ORDER BY ts" --csv
+    mps sql "SELECT gate, count() FROM signal_gates GROUP BY gate" --json
+    """
+    if as_json + as_csv + (named is not None) > 1:
+        raise click.UsageError("--json, --csv and --format exclude each other")
+    text = click.get_text_stream("stdin").read() if query == "-" else query
+    machine = named or ("JSONEachRow" if as_json else "CSVWithNames" if as_csv else format_of(text))
+    settings = {} if machine else {"limit": str(limit + 1)}
+    # Numbers that JSON readers round, and times that people read.
+    settings |= {"output_format_json_quote_64bit_integers": "0"}
+    begun_s = time.monotonic()
+    answer = _answer(text, machine or "JSONCompact", settings)
+    elapsed_s = time.monotonic() - begun_s
+    if machine:
+        click.get_binary_stream("stdout").write(answer.body)
+    elif answer.body:
+        _show(json.loads(answer.body), limit, answer, elapsed_s)
+
+
+def _answer(text: str, default_format: str, settings: dict[str, str]) -> Answer:
+    """Ask whoever has the warehouse: the server, the process that owns the path, or the engine itself."""
+    known = _known()
+    try:
+        if known.clickhouse_url:
+            return ask(known.clickhouse_url, text, default_format, database=_database(known), settings=settings)
+        if known.warehouse_url and answers(known.warehouse_url):
+            return ask(known.warehouse_url, text, default_format, database=DATABASE, settings=settings)
+        path = Path(known.clickhouse_path or home().clickhouse)
+        if not (path / "store").is_dir():
+            raise PlatformError(f"the warehouse is empty: nothing was stored at {path} yet. Fill it with `mps demo`, "
+                                "or with `mps up`, `mps run` and `mps sink`")  # fmt: skip
+        if is_owned(path):
+            raise PlatformError(
+                f"another process owns the warehouse at {path} and its address is not known: "
+                "set MPS_WAREHOUSE_URL to it (see the log of `mps sink`), or stop that process"
+            )
+        with Engine(path) as engine:
+            return engine.ask(text, default_format, database=DATABASE, settings=settings)
+    except QueryError as e:
+        hint = ' Hint: `mps sql "SHOW TABLES"` lists what is there.' if e.code == UNKNOWN_TABLE else ""
+        if e.code == UNKNOWN_DATABASE:
+            hint = " Hint: the warehouse is empty; `mps sink` makes its tables."
+        raise PlatformError(f"{e}{hint}") from None
+
+
+def _known() -> Endpoints:
+    """Return the addresses as far as they are known: SQL works on what was stored when nothing runs, too."""
+    try:
+        return load_endpoints(home())
+    except ConfigError:
+        return Endpoints(**{"bootstrap_servers": "", "redis_url": "", "registry_url": "", **from_environment()})
+
+
+def _database(known: Endpoints) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(known.clickhouse_url or "").path.strip("/") or DATABASE
+
+
+def _show(found: dict[str, Any], limit: int, answer: Answer, elapsed_s: float) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    # A pipe has no width: lines are as long as they must be there.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in found["meta"]:
+        right = any(kind in column["type"] for kind in ("Int", "Float", "Decimal"))
+        table.add_column(column["name"], justify="right" if right else "left", no_wrap=True)
+    rows = found["data"]
+    for row in rows[:limit]:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+    more = f"first {limit} rows (--limit shows more, --csv and --json give all)" if len(rows) > limit else _count(rows)
+    console.print(f"{more} in {elapsed_s * 1e3:.0f} ms, {answer.rows_read:,} rows read", style="dim", markup=False)
+
+
+def _count(rows: list[Any]) -> str:
+    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+
+
+def _cell(value: Any) -> Any:
+    from rich.text import Text
+
+    if value is None:
+        return Text("null", style="dim")
+    if isinstance(value, float):
+        return Text(f"{value:.10g}")
+    return Text(value if isinstance(value, str) else json.dumps(value))
