@@ -1,0 +1,157 @@
+"""``mps replay``: publish recorded ticks to ``ticks.raw.v1``."""
+
+import json
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from deploy.local.endpoints import from_environment, load_endpoints
+from deploy.local.paths import CHECKOUT, home
+from processors.feeds.files import Recording, open_recording
+from processors.feeds.publish import Published, Publisher, ReplayOptions
+from processors.topology import PARTITIONS
+
+SHIPPED = CHECKOUT / "deploy" / "demo" / "market"
+"""The ticks in the repository: what is published where no file is given."""
+
+
+class _Speed(click.ParamType):
+    """A positive number, or ``max``."""
+
+    name = "1|10|max"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return the number, or ``max``."""
+        if value == "max":
+            return "max"
+        try:
+            speed = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor max", param, ctx)
+        if not 0 < speed < float("inf"):
+            self.fail(f"{value} is not a positive number", param, ctx)
+        return speed
+
+
+class _Time(click.ParamType):
+    """A time as nanoseconds since the epoch; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return nanoseconds since the epoch."""
+        if isinstance(value, int):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2014-05-02T12:30 or 2014-05-02", param, ctx)
+        since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+        # Not timestamp(): a float has no room for microseconds of this century.
+        return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--speed", type=_Speed(), default="max", show_default=True,
+              help="Recorded seconds a second, or as fast as it goes. Gaps are cut to 2 s.")  # fmt: skip
+@click.option("--partitions", type=click.IntRange(1, 1024), default=PARTITIONS, show_default=True,
+              help="Partitions of ticks.raw.v1; created where missing.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), help="Most ticks to publish.")
+@click.option("--from", "begin_ns", type=_Time(), help="First event time, UTC: 2014-05-02T12:30.")
+@click.option("--to", "end_ns", type=_Time(), help="Event time to stop before.")
+@click.option("--resume", is_flag=True, help="Go on after what the topic holds already of the same files and options.")
+@click.option("--prefix", default="", help="Stands before the topic's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object, and no progress bar.")
+def replay(
+    *, files: tuple[Path, ...], speed: float | str, partitions: int, limit: int | None, begin_ns: int | None,
+    end_ns: int | None, resume: bool, prefix: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Publish recorded ticks to ticks.raw.v1 with their true event times.
+
+    FILES are Parquet files, or folders of them; without any, the ticks in deploy/demo/market. A file is recognised by
+    its columns: FX and CFD quotes by vendor, Binance book tickers and trades, futures trades by contract, Databento
+    trades and top of book, equity trades and one-sided quotes by exchange. Files are merged by time. A partition that
+    is quiet while others are not gets clock marks, so that its bars close.
+
+    \b
+    mps replay                                    the shipped ticks, at full speed
+    mps replay --speed 10 --limit 50000           ten times as fast as life
+    mps replay my/*.parquet --from 2014-05-02     your own, from a day on
+    mps replay --resume                           go on after an interruption
+    """
+    options = ReplayOptions(
+        speed=None if isinstance(speed, str) else speed, limit=limit, begin_ns=begin_ns, end_ns=end_ns,
+        resume=resume, partitions=partitions, prefix=prefix,
+    )  # fmt: skip
+    where = from_environment().get("bootstrap_servers") or load_endpoints(home()).bootstrap_servers
+    recording = open_recording(files or (SHIPPED,))
+    for warning in recording.warnings:
+        click.echo(f"mps: warning: {warning}", err=True)
+    account = _published(where, recording, options, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(_account(account, recording)))
+    else:
+        _print(account)
+
+
+def _published(where: str, recording: Recording, options: ReplayOptions, *, quiet: bool) -> Published:
+    """Publish, with a progress bar where a person watches."""
+    bar = _progress_bar()
+    task: TaskID | None = None if quiet else bar.add_task("", total=min(recording.rows, options.limit or recording.rows))
+
+    def tell(account: Published, clock_ns: int) -> None:
+        if task is not None:
+            rate = f"{account.ticks_per_s:,.0f}/s"
+            bar.update(task, completed=account.ticks, clock=_utc(clock_ns, "%Y-%m-%d %H:%M:%S"), rate=rate)
+
+    with nullcontext() if quiet else bar:
+        return Publisher(where, tell).publish(recording, options)
+
+
+def _progress_bar() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("ticks"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[clock]}"),
+        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), console=Console(stderr=True),
+    )  # fmt: skip
+
+
+def _account(account: Published, recording: Recording) -> dict[str, Any]:
+    return {
+        "ticks": account.ticks,
+        "marks": account.marks,
+        "records": account.records,
+        "skipped": account.skipped,
+        "kinds": account.kinds,
+        "symbols": account.symbols,
+        "first_event": _utc(account.first_event_ns),
+        "last_event": _utc(account.last_event_ns),
+        "seconds": round(account.seconds, 3),
+        "ticks_per_s": round(account.ticks_per_s),
+        "gaps_cut": account.gaps_cut,
+        "warnings": list(recording.warnings),
+    }
+
+
+def _print(account: Published) -> None:
+    span = f"{_utc(account.first_event_ns)} to {_utc(account.last_event_ns)}" if account.ticks else "none in that span"
+    click.echo(f"{account.ticks:,} ticks ({span}), {account.marks:,} clock marks: {account.records:,} records")
+    if account.skipped:
+        click.echo(f"{account.skipped:,} of the records were there already")
+    if account.gaps_cut:
+        click.echo(f"{account.gaps_cut} gaps of the recording were cut to 2 s")
+    click.echo("by kind    " + ", ".join(f"{kind} {n:,}" for kind, n in account.kinds.items()))
+    click.echo("by symbol  " + ", ".join(f"{symbol} {n:,}" for symbol, n in account.symbols.items()))
+    click.echo(f"{account.seconds:.1f} s, {account.ticks_per_s:,.0f} ticks/s")
+
+
+def _utc(ns: int, form: str = "") -> str:
+    if not ns:
+        return ""
+    at = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    return at.strftime(form) if form else at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,166 @@
+"""Futures: trades by contract from day files, and Databento's trades and top-of-book events.
+
+A contract is a symbol (``GCZ13:CMX``, ``ESU4:CME``); ``instruments.csv`` names its root as the partition key, so that
+a whole curve lives in one partition. A size of 0 (spread legs, corrections) is passed on as it is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from processors.feeds import port
+from processors.feeds.port import Rows
+from processors.runtime.batch import I64, NULL_LONG, Columns
+from processors.runtime.strings import STRINGS
+
+CONTRACT_VENDOR = "ALGOSEEK"
+DATABENTO_VENDOR = "DATABENTO"
+
+EXCHANGES = {"COMEX": "CMX", "NYMEX": "NYM", "CBOT": "CBT", "CME": "CME", "CFE": "CFE"}
+"""Name in the files -> suffix of our symbols."""
+
+GLOBEX_EXCHANGES = {
+    "CMX": frozenset({"GC", "SI", "HG", "MGC", "SIL", "ALI"}),
+    "NYM": frozenset({"CL", "NG", "HO", "RB", "QM", "MCL", "PL", "PA", "BZ"}),
+    "CBT": frozenset({"ZC", "ZS", "ZW", "ZL", "ZM", "ZO", "ZB", "ZN", "ZF", "ZT", "UB", "TN", "YM", "MYM"}),
+}
+"""Exchange -> roots on CME Globex, whose feed names the contract only; roots that are not here are CME's own."""
+
+_REPEATS_BITS = 16
+"""Room for the events of one kind under one exchange sequence number, which is that of a packet."""
+
+
+def root(contract: str) -> str:
+    """Return the root of a contract: ``GC`` of ``GCZ13``, ``6E`` of ``6EH4``."""
+    return contract.rstrip("0123456789")[:-1] or contract
+
+
+def globex_symbol_id(contract: str) -> str:
+    """Return the symbol of a contract on CME Globex."""
+    for exchange, roots in GLOBEX_EXCHANGES.items():
+        if root(contract) in roots:
+            return f"{contract}:{exchange}"
+    return f"{contract}:CME"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractTrades:
+    """Columns ts, symbol (root), contract, venue, seq, price, size: trades by contract, a file a day."""
+
+    name: str = "futures trades by contract"
+    columns: frozenset[str] = frozenset({"ts", "symbol", "contract", "venue", "seq", "price", "size"})
+    foreign: frozenset[str] = frozenset()
+    times: tuple[str, ...] = ("ts",)
+
+    def parse(self, rows: Rows, skew_ns: int, memory: dict[str, Any]) -> Columns:  # noqa: ARG002 - the port's
+        """Return trades; seq is the line in the contract's file of the UTC day (see ``port.line_numbers``)."""
+        ticks = port.raw_ticks(rows.num_rows)
+        ts = port.times(rows, "ts")
+        contracts, contract = port.texts(rows, "contract")
+        venues, venue = port.texts(rows, "venue")
+        suffixes = [EXCHANGES.get(v, v) for v in venues]
+        pair = contract * len(venues) + venue
+        for p in np.unique(pair):
+            c, v = divmod(int(p), len(venues))
+            ticks["symbol_id"][pair == p] = STRINGS.code(f"{contracts[c]}:{suffixes[v]}")
+        ticks["vendor"] = STRINGS.code(CONTRACT_VENDOR)
+        ticks["venue"] = np.array([STRINGS.code(s) for s in suffixes], np.int64)[venue]
+        ticks["kind"] = port.kind_index("trade")
+        ticks["ts_event"] = ticks["ts_recv"] = ts
+        ticks["price"] = port.numbers(rows, "price")
+        ticks["size"] = port.numbers(rows, "size")
+        ticks["seq"] = port.line_numbers(ts, port.integers(rows, "seq"), 0, 1)
+        if "suspicious" in rows.schema.names:
+            ticks["conditions"] = port.marked(port.longs(ticks, "conditions"), port.flags(rows, "suspicious"))
+        return ticks
+
+
+def _stamped(rows: Rows, skew_ns: int) -> Columns:
+    ticks = port.raw_ticks(rows.num_rows)
+    recv, event = port.times(rows, "ts_recv"), port.times(rows, "ts_event")
+    symbols, at = port.texts(rows, "symbol")
+    ids = [globex_symbol_id(s) for s in symbols]
+    ticks["symbol_id"] = np.array([STRINGS.code(s) for s in ids], np.int64)[at]
+    ticks["vendor"] = STRINGS.code(DATABENTO_VENDOR)
+    ticks["venue"] = np.array([STRINGS.code(s.rpartition(":")[2]) for s in ids], np.int64)[at]
+    ticks["ts_recv"] = recv
+    ticks["ts_event"] = np.where(event == NULL_LONG, recv + skew_ns, event)
+    return ticks
+
+
+def _packet_numbers(rows: Rows, ticks: Columns, is_trade: I64, memory: dict[str, Any]) -> I64:
+    """Return seq from the packet's sequence number, which several events share, and the event's place in the packet.
+
+        | exchange sequence | place among the packet's trades, or quotes (16 bits) | 1 for a trade |
+
+    Trades are counted for themselves, so that a trade has one number in a file of trades and in one of all events.
+    """
+    sequence = port.integers(rows, "sequence")
+    place = np.zeros(len(ticks), np.int64)
+    for symbol in np.unique(ticks["symbol_id"]):
+        for stream in (0, 1):
+            mine = np.flatnonzero((ticks["symbol_id"] == symbol) & (is_trade == stream))
+            if not len(mine):
+                continue
+            numbers = sequence[mine]
+            first = np.r_[True, numbers[1:] != numbers[:-1]]
+            begin = np.flatnonzero(first)
+            run = np.arange(len(mine)) - np.repeat(begin, np.diff(np.r_[begin, len(mine)]))
+            # The packet may have begun in the rows before.
+            last, count = memory.get(f"{symbol}/{stream}", (NULL_LONG, 0))
+            if numbers[0] == last:
+                run[: begin[1] if len(begin) > 1 else len(mine)] += count
+            memory[f"{symbol}/{stream}"] = (int(numbers[-1]), int(run[-1]) + 1)
+            place[mine] = run
+    bad = (sequence < 0) | (place >= 1 << _REPEATS_BITS)
+    return np.where(bad, NULL_LONG, (sequence << (_REPEATS_BITS + 1)) | (place << 1) | is_trade)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabentoTrades:
+    """Databento's schema ``trades``."""
+
+    name: str = "Databento trades"
+    columns: frozenset[str] = frozenset({"ts_recv", "ts_event", "symbol", "price", "size", "sequence"})
+    # Market-by-order events have the same columns and more; they are orders, not ticks.
+    foreign: frozenset[str] = frozenset({"action", "order_id"})
+    times: tuple[str, ...] = ("ts_recv", "ts_event")
+
+    def parse(self, rows: Rows, skew_ns: int, memory: dict[str, Any]) -> Columns:
+        """Return trades."""
+        ticks = _stamped(rows, skew_ns)
+        ticks["kind"] = port.kind_index("trade")
+        ticks["price"] = port.numbers(rows, "price")
+        ticks["size"] = port.numbers(rows, "size")
+        ticks["seq"] = _packet_numbers(rows, ticks, np.ones(len(ticks), np.int64), memory)
+        return ticks
+
+
+@dataclass(frozen=True, slots=True)
+class DatabentoTopOfBook:
+    """Databento's schema ``mbp-1``: each event with the best bid and ask around it."""
+
+    name: str = "Databento top of book"
+    columns: frozenset[str] = frozenset(
+        {"ts_recv", "ts_event", "symbol", "action", "price", "size", "bid", "bid_size", "ask", "ask_size", "sequence"}
+    )
+    foreign: frozenset[str] = frozenset({"order_id"})
+    times: tuple[str, ...] = ("ts_recv", "ts_event")
+
+    def parse(self, rows: Rows, skew_ns: int, memory: dict[str, Any]) -> Columns:
+        """Return a trade for an event of action T, a quote for any other.
+
+        The book beside a trade is the one before it, already published with the event before.
+        """
+        ticks = _stamped(rows, skew_ns)
+        actions, at = port.texts(rows, "action")
+        is_trade = np.array([a == "T" for a in actions], np.int64)[at]
+        trade, quote = is_trade == 1, is_trade == 0
+        ticks["kind"] = np.where(trade, port.kind_index("trade"), port.kind_index("quote"))
+        for name in ("price", "size"):
+            ticks[name][trade] = port.numbers(rows, name)[trade]
+        for name in ("bid", "bid_size", "ask", "ask_size"):
+            ticks[name][quote] = port.numbers(rows, name)[quote]
+        ticks["seq"] = _packet_numbers(rows, ticks, is_trade, memory)
+        return ticks

@@ -1,0 +1,359 @@
+"""Publishes a recording to ``ticks.raw.v1``: at a chosen speed, never twice within a run, and able to go on later.
+
+Called by ``mps replay`` and ``mps demo``.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from processors.errors import ConfigError, RetryableError
+from processors.feeds import port
+from processors.feeds.files import Recording
+from processors.feeds.replay import BATCH_ROWS, Step, steps
+from processors.runtime.batch import EncodedBatch
+from processors.runtime.plain import PlainSink
+from processors.runtime.strings import STRINGS
+from processors.runtime.topics import create_topics
+from processors.topology import PARTITIONS
+
+BROKER_TIMEOUT_S = 8.0
+"""How long to look for the broker before saying that it is away."""
+DELIVERY_TIMEOUT_S = 60.0
+"""How long a record may be under way before the run fails: a broker's restart fits in, a dead broker is noticed."""
+PAUSE_S_MAX = 2.0
+"""Longest wait for one gap of the recording: a weekend is not slept through, at no speed."""
+SLICE_S = 0.05
+"""Wall time that one step of a paced replay spans: below what a human sees, above what a timer misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """How to publish.
+
+    Parameters
+    ----------
+    speed
+        Recorded seconds a second; None for as fast as it goes.
+    limit
+        Most ticks.
+    begin_ns, end_ns
+        Only ticks with an event time in ``[begin_ns, end_ns)``.
+    resume
+        Go on after what the topic already holds of the same recording.
+    partitions
+        Of the topic; it is created where it is missing.
+    prefix
+        Stands before the topic's name.
+    """
+
+    speed: float | None = None
+    limit: int | None = None
+    begin_ns: int | None = None
+    end_ns: int | None = None
+    resume: bool = False
+    partitions: int = PARTITIONS
+    prefix: str = ""
+    batch_rows: int = BATCH_ROWS
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.speed is not None and not 0 < self.speed < float("inf"):
+            raise ConfigError("replay", "speed", self.speed, "a positive number, or max")
+        for name in ("limit", "partitions", "batch_rows"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError("replay", name, value, "1 or more")
+        if self.begin_ns is not None and self.end_ns is not None and self.begin_ns >= self.end_ns:
+            raise ConfigError("replay", "from", self.begin_ns, "must be before --to")
+
+
+@dataclass(slots=True)
+class Published:
+    """The account of one replay.
+
+    Parameters
+    ----------
+    ticks
+        Ticks of the recording that are in the topic now: published by this run, or found there on resume.
+    marks
+        The same for clock marks.
+    skipped
+        Records among them (ticks and marks) that were found there.
+    kinds, symbols
+        Ticks by kind and by symbol.
+    first_event_ns, last_event_ns
+        Earliest and latest event time; 0 where there was no tick.
+    seconds
+        Wall time of publishing.
+    gaps_cut
+        Gaps of the recording that were not waited for in full.
+    """
+
+    ticks: int = 0
+    marks: int = 0
+    skipped: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, int] = field(default_factory=dict)
+    first_event_ns: int = 0
+    last_event_ns: int = 0
+    seconds: float = 0.0
+    gaps_cut: int = 0
+
+    @property
+    def records(self) -> int:
+        """Ticks and marks."""
+        return self.ticks + self.marks
+
+    @property
+    def ticks_per_s(self) -> float:
+        """Ticks a second of wall time."""
+        return self.ticks / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, step: Step) -> None:
+        """Count a step's ticks and marks."""
+        self.marks += step.marks
+        ticks = step.ticks
+        if not len(ticks):
+            return
+        self.ticks += len(ticks)
+        event = port.longs(ticks, "ts_event")
+        self.first_event_ns = min(self.first_event_ns or int(event.min()), int(event.min()))
+        self.last_event_ns = max(self.last_event_ns, int(event.max()))
+        names = port.codec().layout.symbols["kind"]
+        for kind, n in enumerate(np.bincount(port.longs(ticks, "kind"), minlength=len(names)).tolist()):
+            if n:
+                self.kinds[names[kind]] = self.kinds.get(names[kind], 0) + n
+        codes, counts = np.unique(port.longs(ticks, "symbol_id"), return_counts=True)
+        for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+            symbol = STRINGS.text(code)
+            self.symbols[symbol] = self.symbols.get(symbol, 0) + n
+
+
+Progress = Callable[[Published, int], None]
+"""Told the account so far and the recording's clock, ns."""
+
+
+class Publisher:
+    """Sends recordings to one broker.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka, "host:port,...".
+    progress
+        Called after each step, a few hundred times a run at full speed.
+    """
+
+    def __init__(self, bootstrap_servers: str, progress: Progress | None = None) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self._tell = progress or (lambda _account, _clock_ns: None)
+        self._failed: list[str] = []
+
+    def publish(self, recording: Recording, options: ReplayOptions | None = None) -> Published:
+        """Publish the recording and return the account, once the broker has confirmed every record.
+
+        Raises
+        ------
+        ConfigError
+            The topic has another number of partitions, or, on resume, holds something else than this recording.
+        RetryableError
+            The broker is away, or refused or lost records; nothing is published twice by trying again with resume.
+        """
+        options = options or ReplayOptions()
+        topic = options.prefix + port.RAW_TOPIC
+        self._find_broker()
+        create_topics(self.bootstrap_servers, options.prefix, [port.RAW_TOPIC], options.partitions)
+        held = _Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
+        pace = _Pace(options.speed)
+        account = Published()
+        producer = self._producer()
+        begin_s = time.monotonic()
+        try:
+            sink = PlainSink(producer)
+            for step in steps(
+                recording, partitions=options.partitions, batch_rows=options.batch_rows, slice_ns=pace.slice_ns,
+                limit=options.limit, begin_ns=options.begin_ns, end_ns=options.end_ns,
+            ):  # fmt: skip
+                batches = step.batches if held is None else held.rest(step.batches)
+                if batches:
+                    # What the topic has already is not waited for.
+                    pace.wait(step.clock_ns, producer)
+                for batch in batches:
+                    sink.produce(topic, batch)
+                self._check()
+                account.add(step)
+                account.seconds = time.monotonic() - begin_s
+                self._tell(account, step.clock_ns)
+            self._flush(producer)
+        except KafkaException as e:
+            producer.purge()
+            raise RetryableError(f"Kafka at {self.bootstrap_servers}: {e.args[0].str()}; go on with --resume") from e
+        except BaseException:
+            producer.purge()
+            raise
+        account.seconds = time.monotonic() - begin_s
+        account.gaps_cut = pace.gaps_cut
+        if held is not None:
+            held.check_all_found()
+            account.skipped = held.skipped
+        return account
+
+    def _find_broker(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        try:
+            admin.list_topics(timeout=BROKER_TIMEOUT_S)
+        except KafkaException as e:
+            raise RetryableError(
+                f"Kafka at {self.bootstrap_servers} does not answer ({e.args[0].str()}): start it with `mps up`, "
+                "or set MPS_BOOTSTRAP_SERVERS"
+            ) from e
+
+    def _producer(self) -> Producer:
+        return Producer(
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                # Retries neither double nor reorder records.
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "lz4",
+                "linger.ms": 10,
+                "batch.size": 1 << 20,
+                # Bounds the memory, and the time that a record waits here.
+                "queue.buffering.max.messages": 200_000,
+                "queue.buffering.max.kbytes": 1 << 17,
+                "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
+                "delivery.report.only.error": True,
+                "on_delivery": self._delivered,
+                # A lost connection is retried; what fails in the end is raised.
+                "log_level": 2,
+            }
+        )
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and len(self._failed) < 10:
+            self._failed.append(f"{message.topic()} [{message.partition()}]: {error.str()}")
+
+    def _check(self) -> None:
+        if self._failed:
+            raise RetryableError(
+                f"Kafka at {self.bootstrap_servers} did not take a record: {self._failed[0]}; "
+                "once it is well, go on with --resume"
+            )
+
+    def _flush(self, producer: Producer) -> None:
+        left = producer.flush(DELIVERY_TIMEOUT_S + 5)
+        self._check()
+        if left:
+            raise RetryableError(f"{left:,} records are still unconfirmed after {DELIVERY_TIMEOUT_S:.0f} s")
+
+
+class _Pace:
+    """Waits so that the recording's clock passes at a speed; long gaps are cut."""
+
+    def __init__(self, speed: float | None) -> None:
+        self._speed = speed
+        self.slice_ns = None if speed is None else max(1, int(SLICE_S * speed * 1e9))
+        self.gaps_cut = 0
+        self._clock_ns = 0
+        self._due_s = 0.0
+
+    def wait(self, clock_ns: int, producer: Producer) -> None:
+        """Wait until a step at this clock is due."""
+        if self._speed is None:
+            return
+        now_s = time.monotonic()
+        if not self._clock_ns:
+            self._due_s = now_s
+        else:
+            pause_s = (clock_ns - self._clock_ns) / 1e9 / self._speed
+            if pause_s > PAUSE_S_MAX:
+                self.gaps_cut += 1
+                pause_s = PAUSE_S_MAX
+            self._due_s += pause_s
+        self._clock_ns = clock_ns
+        producer.poll(max(0.0, self._due_s - now_s))
+        # poll comes back early for an event.
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
+
+
+class _Held:
+    """What the topic holds already, so that a resumed replay goes on after it."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, partitions: int) -> None:
+        self._topic = topic
+        self._offset = [0] * partitions
+        self.skipped = 0
+        consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "mps-replay",
+                "enable.auto.commit": False,
+                "log_level": 2,
+            }
+        )
+        try:
+            self._end = [self._bounds(consumer, p) for p in range(partitions)]
+            self._last = [self._value(consumer, p) for p in range(partitions)]
+        finally:
+            consumer.close()
+
+    def _bounds(self, consumer: Consumer, partition: int) -> int:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=BROKER_TIMEOUT_S)[1]
+        except KafkaException as e:
+            raise RetryableError(f"the end of {self._topic} [{partition}] is not known: {e.args[0].str()}") from e
+
+    def _value(self, consumer: Consumer, partition: int) -> bytes | None:
+        """Return the last record of a partition; None where it is empty."""
+        if self._end[partition] == 0:
+            return None
+        consumer.assign([TopicPartition(self._topic, partition, self._end[partition] - 1)])
+        message = consumer.poll(BROKER_TIMEOUT_S)
+        if message is None or message.error() is not None:
+            raise RetryableError(f"the last record of {self._topic} [{partition}] cannot be read")
+        return message.value() or b""
+
+    def rest(self, batches: list[EncodedBatch]) -> list[EncodedBatch]:
+        """Return what the topic does not hold yet of these batches.
+
+        Raises
+        ------
+        ConfigError
+            The topic's last record is not the one this recording has at its offset.
+        """
+        out = []
+        for batch in batches:
+            p = batch.partition
+            begin, self._offset[p] = self._offset[p], self._offset[p] + len(batch)
+            skip = min(len(batch), max(0, self._end[p] - begin))
+            self.skipped += skip
+            if skip and begin + skip == self._end[p]:
+                ours = batch.payload[batch.start[skip - 1] : batch.start[skip]].tobytes()
+                if ours != self._last[p]:
+                    self._refuse(p, "another record")
+            if skip < len(batch):
+                out.append(_tail(batch, skip))
+        return out
+
+    def check_all_found(self) -> None:
+        """Refuse a topic that holds more than the whole recording."""
+        for p, end in enumerate(self._end):
+            if end > self._offset[p]:
+                self._refuse(p, f"{end - self._offset[p]:,} records too many")
+
+    def _refuse(self, partition: int, found: str) -> None:
+        raise ConfigError(
+            f"{self._topic} [{partition}]", "records", found,
+            "--resume goes on with the same files and options; publish to a fresh topic, or without --resume",
+        )  # fmt: skip
+
+
+def _tail(batch: EncodedBatch, skip: int) -> EncodedBatch:
+    return EncodedBatch(
+        batch.topic, batch.partition, batch.payload, batch.start[skip:], batch.key, batch.key_start[skip:]
+    )
