@@ -16,7 +16,7 @@ would make a value depend on bars outside its window. Averages with an unbounded
 with the plain mean of their first window, as TA-Lib's do.
 """
 # One signature for all indicators, whatever each of them reads.
-# ruff: noqa: ARG001, PLR0917
+# ruff: noqa: ARG001
 
 import math
 
