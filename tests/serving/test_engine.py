@@ -1,0 +1,153 @@
+"""From what was asked to signals or reasons."""
+
+import grpc
+import numpy as np
+import pytest
+
+from processors.errors import ConfigError
+from processors.runtime.batch import EncodedBatch, pack
+from processors.runtime.codec import FlatCodec
+from processors.score.stage import ScoreStage
+from schemas.registry import load_registry
+from serving.messages import record_of, signal_message
+from serving.requests import Asked, Failure
+from tests.serving.support import MINUTE_NS, TRAINED_UNTIL_NS, TS0_NS, gold_record, make_engine, wire
+
+EUR = "EURUSD:FX"
+
+
+def _failure(engine, *asked) -> tuple[str, str]:
+    answer = engine.score([Asked(*asked)])[0]
+    assert isinstance(answer, Failure), answer
+    return answer.code.name, answer.message
+
+
+def test_the_service_answers_what_the_stage_publishes(store, model):
+    """For the same gold rows the service's answers equal the stage's records, field by field."""
+    records = [gold_record(i) for i in range(10)]
+    entry = load_registry().current("gold.v1")
+    payload, start = pack([wire("gold.v1", r) for r in records])
+    key, key_start = pack([b""] * len(records))
+    gold, error = FlatCodec(entry.schema, entry.id).decode(EncodedBatch("gold.v1", 0, payload, start, key, key_start))
+    assert not error.any()
+    stage = ScoreStage(model)
+    published = stage.step(stage.open(), gold).records["signals.v1"]
+    assert len(published) == len(records)
+    answers = make_engine(store, lambda: model).score([Asked(EUR, "1m", r["ts"]) for r in records])
+    for i, answer in enumerate(answers):
+        record = record_of(published, i)
+        assert answer == signal_message(record)
+        # The message itself, field by field, without our own mapping.
+        assert answer.ts.seconds * 10**9 + answer.ts.nanos == record.pop("ts") == records[i]["ts"]
+        for name, value in record.items():
+            found = getattr(answer, name)
+            if isinstance(value, dict):
+                assert {k: list(v) if k == "members" else v for k, v in value.items()} == {
+                    k: list(getattr(found, k)) if k == "members" else getattr(found, k) for k in value
+                }
+            else:
+                assert (list(found) if name == "gates" else found) == value
+    assert len({a.score for a in answers}) == 10
+
+
+def test_one_alone_equals_one_among_many(store, model):
+    """An answer does not depend on what is asked beside it."""
+    engine = make_engine(store, lambda: model)
+    asked = [Asked(EUR, "1m", TS0_NS + i * MINUTE_NS) for i in range(10)] + [Asked("NZDUSD:FX", "1m", None)]
+    assert engine.score(asked) == [engine.score([one])[0] for one in asked]
+
+
+def test_only_what_was_known_at_as_of_is_used(store, model):
+    """One nanosecond before a row's ts, the row before it answers."""
+    engine = make_engine(store, lambda: model)
+    at, before = engine.score(
+        [Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS), Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS - 1)]
+    )
+    assert (at.lineage.raw_offset, before.lineage.raw_offset) == (1002, 1001)
+
+
+def test_without_as_of_the_latest_row_counts_as_now_on_the_event_clock(store, model):
+    """On the event clock a replayed row of years ago is fresh; on the wall clock it is stale, with both ages named."""
+    answer = make_engine(store, lambda: model).score([Asked(EUR, "1m", None)])[0]
+    assert answer.lineage.raw_offset == 1009
+    newest = TS0_NS + 9 * MINUTE_NS
+    wall = make_engine(store, lambda: model, lambda: newest + 121 * 10**9)
+    code, message = _failure(wall, EUR, "1m", None)
+    assert code == "FAILED_PRECONDITION"
+    assert "121.000 s old" in message
+    assert "limit 120 s" in message
+    fresh = make_engine(store, lambda: model, lambda: newest + 120 * 10**9)
+    assert fresh.score([Asked(EUR, "1m", None)])[0].lineage.raw_offset == 1009
+
+
+def test_a_row_of_a_stale_bar_gives_no_score(store, model):
+    """A row whose consensus was stale at the close gives FAILED_PRECONDITION, not a gated signal."""
+    store.put(gold_record(10, quality__stale=True))
+    code, message = _failure(make_engine(store, lambda: model), EUR, "1m", None)
+    assert code == "FAILED_PRECONDITION"
+    assert "stale" in message
+    assert "older than the symbol's threshold" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ts": TRAINED_UNTIL_NS}, "row is in the training period"),
+        ({"warm": False}, "warming up"),
+        ({"pack_hash": "other"}, "another feature pack"),
+        ({"tf": "1h"}, "no horizon for this timeframe: one of 1m, 5m"),
+        ({"meta__close": float("nan")}, "cannot be scored: bad_value"),
+    ],
+)
+def test_a_row_that_the_stage_would_not_score_gives_its_reason(store, model, changes, words):
+    """A row that the stage gives no signal for is FAILED_PRECONDITION with the reason."""
+    store.rows.clear()
+    store.put(gold_record(0, **changes))
+    code, message = _failure(make_engine(store, lambda: model), EUR, changes.get("tf", "1m"), None)
+    assert code == "FAILED_PRECONDITION"
+    assert words in message
+
+
+def test_what_is_not_there_is_not_found(store, model):
+    """An unknown symbol, a symbol without rows, and a time before the first row are NOT_FOUND, each in its words."""
+    engine = make_engine(store, lambda: model)
+    assert _failure(engine, "NOSUCH:XX", "1m", None) == ("NOT_FOUND", _failure(engine, "NOSUCH:XX", "1m", None)[1])
+    assert "NOSUCH:XX is no instrument" in _failure(engine, "NOSUCH:XX", "1m", None)[1]
+    assert _failure(engine, "GBPUSD:FX", "1m", None)[1] == "GBPUSD:FX 1m has no row among the latest rows"
+    code, message = _failure(engine, EUR, "1m", TS0_NS - 1)
+    assert code == "NOT_FOUND"
+    assert "at or before 2014-05-05T11:59:59.999999999Z" in message
+
+
+def test_a_stored_row_that_cannot_be_read_is_data_loss_and_harms_no_other(store, model):
+    """A truncated row is DATA_LOSS; the request beside it is answered."""
+    store.rows["GBPUSD:FX", "1m"] = [(TS0_NS, wire("gold.v1", gold_record(0))[:-1])]
+    bad, good = make_engine(store, lambda: model).score([Asked("GBPUSD:FX", "1m", None), Asked(EUR, "1m", None)])
+    assert bad.code is grpc.StatusCode.DATA_LOSS
+    assert "record ends early" in bad.message
+    assert good.lineage.raw_offset == 1009
+
+
+def test_redis_away_and_no_model_are_unavailable_until_they_are_back(store, model, monkeypatch):
+    """Redis away and a missing model are UNAVAILABLE with the remedy; both are used as soon as they are there."""
+    monkeypatch.setattr("serving.engine.MODEL_RETRY_S", 0.0)
+    models = []
+
+    def load():
+        if not models:
+            raise ConfigError("baseline.onnx", "file", "missing", "run `mps train`")
+        return models[0]
+
+    engine = make_engine(store, load)
+    code, message = _failure(engine, EUR, "1m", None)
+    assert code == "UNAVAILABLE"
+    assert "mps train" in message
+    assert engine.ready().code is grpc.StatusCode.UNAVAILABLE
+    models.append(model)
+    assert engine.ready() is None
+    store.away = True
+    assert _failure(engine, EUR, "1m", None) == ("UNAVAILABLE", "Redis: connection refused")
+    assert _failure(engine, EUR, "1m", TS0_NS) == ("UNAVAILABLE", "Redis: connection refused")
+    assert "Redis" in engine.ready().message
+    store.away = False
+    assert engine.score([Asked(EUR, "1m", None)])[0].score == pytest.approx(np.tanh((0.6 * 1.388 + 0.03 * 0.49) / 2))
