@@ -1,0 +1,105 @@
+"""The compiled stage against the oracle and against itself, on random small streams."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.bars.config import BarsConfig
+from tests.bars.oracle import INSTRUMENTS, SECOND, clock, ns, run_oracle, run_stage, tick
+
+# Shortly before: the close in New York, the Friday close of FX, midnight, the lunch break in Tokyo, Monday's open of FX.
+STARTS = tuple(
+    map(ns, ("2014-05-01T19:53:20", "2014-05-02T20:54:00", "2014-05-05T23:56:00", "2014-05-07T02:24:10",
+             "2014-05-04T20:57:30"))
+)  # fmt: skip
+SYMBOLS = [r.symbol_id for r in INSTRUMENTS.rows]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw a stream: time goes on by 0 to 90 s, ticks come up to 3 min late, prices and sizes are exact in binary."""
+    now, newest, rows = draw(st.sampled_from(STARTS)), 0, []
+    symbols = draw(st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=3, unique=True))
+    for i in range(draw(st.integers(5, 60))):
+        now += draw(st.sampled_from((0, 1, 300, 1_000, 2_500, 9_000, 31_000, 90_000))) * 1_000_000
+        late = draw(st.sampled_from((0, 0, 0, 0, 1, 700, 3_000, 61_000, 180_000))) * 1_000_000
+        newest = max(newest, now)
+        if draw(st.integers(0, 9)) == 0:
+            rows.append(clock(newest - 2 * SECOND, i))
+            continue
+        mid, half = draw(st.integers(400, 420)) / 4, draw(st.sampled_from((0.25, 0.5, None)))
+        kind = draw(st.sampled_from(("trade", "trade", "quote", "quote")))
+        ts = now - late
+        is_quote = kind == "quote"
+        rows.append(tick(
+            draw(st.sampled_from(symbols)), ts, kind=kind, watermark=newest - 2 * SECOND, raw_offset=i,
+            ts_recv=ts + draw(st.integers(-3, 90)) * 1_000_000,
+            price=None if is_quote and half is None else mid,
+            size=None if is_quote else draw(st.sampled_from((None, 0.0, 1.0, 2.0, 7.0))),
+            bid=mid - half if is_quote and half else None, ask=mid + half if is_quote and half else None,
+            n_src=draw(st.integers(1, 4)), outlier=draw(st.integers(0, 7)) == 0,
+        ))  # fmt: skip
+    rows.append(clock(newest + draw(st.sampled_from((0, 70, 900, 4_000))) * SECOND, 999))
+    return rows
+
+
+@settings(max_examples=120, deadline=None)
+@given(rows=streams(), kept=st.integers(1, 3), lateness_ms=st.sampled_from((0, 500, 61_000)))
+def test_the_stage_gives_what_the_oracle_gives(rows: list[dict[str, Any]], kept: int, lateness_ms: int) -> None:
+    """The stage gives what the oracle gives: every bar, revision, change of freshness and fate, in the same order."""
+    config = BarsConfig(kept_bars=kept, allowed_lateness_ms=lateness_ms, open_minutes_max=8)
+    got, expected = run_stage(rows, config), run_oracle(rows, config)
+    assert got.bars == expected.bars
+    assert got.fresh == expected.fresh
+    assert got.counts == expected.counts
+    assert sum(got.counts.values()) == len(rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=streams(), data=st.data())
+def test_batches_equal_single_steps_and_a_restored_state_goes_on_the_same(
+    rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    """Batches equal single steps, and a state restored from its changelog goes on the same."""
+    whole = run_stage(rows)
+    steps = run_stage(rows, cuts=tuple(range(1, len(rows))))
+    cuts = tuple(data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
+    assert (whole.bars, whole.fresh, whole.counts) == (steps.bars, steps.fresh, steps.counts)
+    restored = run_stage(rows, cuts=cuts, restore=True)
+    assert (whole.bars, whole.fresh, whole.counts) == (restored.bars, restored.fresh, restored.counts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=streams(), data=st.data())
+def test_a_prefix_of_the_input_gives_a_prefix_of_the_output(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    """A prefix of the input gives a prefix of the output: no bar looks ahead."""
+    whole = run_stage(rows)
+    part = run_stage(rows[: data.draw(st.integers(0, len(rows)))])
+    assert whole.bars[: len(part.bars)] == part.bars
+    assert whole.fresh[: len(part.fresh)] == part.fresh
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=streams())
+def test_longer_bars_equal_the_merge_of_their_minutes(rows: list[dict[str, Any]]) -> None:
+    """Longer bars equal the merge of their minutes in their last revisions, cut ticks without a minute aside."""
+    got = run_stage(rows)
+    last = {(b["symbol_id"], b["tf"], b["ts"]): b for b in got.bars}
+    for bar in (b for b in last.values() if b["tf"] != "1m"):
+        symbol, begin, end = bar["symbol_id"], bar["ts_start"], bar["ts"]
+        parts = sorted(
+            (b for b in last.values() if b["tf"] == "1m" and b["symbol_id"] == symbol and begin < b["ts"] <= end),
+            key=lambda b: b["ts"],
+        )
+        n = sum(b["n_trades"] for b in parts)
+        assert bar["o"] == parts[0]["o"]
+        assert bar["c"] == parts[-1]["c"]
+        assert bar["h"] == max(b["h"] for b in parts)
+        assert bar["l"] == min(b["l"] for b in parts)
+        assert bar["v"] == sum(b["v"] for b in parts)
+        assert bar["n_trades"] == n
+        if all(b["v"] for b in parts):
+            assert bar["vwap"] == pytest.approx(sum(b["vwap"] * b["v"] for b in parts) / bar["v"], rel=1e-12)
+        assert bar["quality.n_src"] == pytest.approx(sum(b["quality.n_src"] * b["n_trades"] for b in parts) / n)
