@@ -30,7 +30,7 @@ DEFAULT = SinkConfig()
 def sink(
     *, once: bool, port: int | None, warehouse: Path | None, no_redis: bool, prefix: str, redis_rows: int, log_level: str
 ) -> None:
-    r"""Store bars, gold rows, signals, freshness and dead letters in ClickHouse, exactly once, and the latest in Redis.
+    r"""Store bars, gold rows, signals, freshness and dead letters in ClickHouse, exactly once; latest in Redis.
 
     Without MPS_CLICKHOUSE_URL the process owns an embedded ClickHouse, and answers for it at a local address:
     `mps sql` finds it, and any ClickHouse client can use it to read. GET /stats there tells rows and lag.

@@ -24,7 +24,7 @@ UNKNOWN_TABLE, UNKNOWN_DATABASE = 60, 81
 @click.argument("query", metavar="QUERY")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
-@click.option("--format", "named", metavar="NAME", help="Any output format of ClickHouse: Parquet, Arrow, Vertical, ...")
+@click.option("--format", "named", metavar="NAME", help="Any format of ClickHouse: Parquet, Arrow, Vertical, ...")
 @click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True,
               help="Rows shown in the table; the other formats give all rows.")  # fmt: skip
 def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: int) -> None:

@@ -32,14 +32,17 @@ IDLE_S = 60.0
 """A connection that says nothing for so long is closed."""
 
 NOT_SETTINGS = frozenset(
-    "query default_format database user password quota_key session_id session_timeout session_check query_id compress "
-    "decompress enable_http_compression http_zlib_compression_level wait_end_of_query buffer_size role "
-    "client_protocol_version send_progress_in_http_headers http_headers_progress_interval_ms cancel_http_readonly_"
-    "queries_on_client_close".split()
+    {
+        *("query", "default_format", "database", "user", "password", "quota_key", "role", "query_id"),
+        *("session_id", "session_timeout", "session_check", "compress", "decompress", "buffer_size"),
+        *("enable_http_compression", "http_zlib_compression_level", "wait_end_of_query", "client_protocol_version"),
+        *("send_progress_in_http_headers", "http_headers_progress_interval_ms"),
+        "cancel_http_readonly_queries_on_client_close",
+    }
 )
 """What the transport of ClickHouse takes itself; of no meaning here."""
 
-UNKNOWN = frozenset({36, 46, 47, 60, 62, 81, 115, 43, 44, 53})
+FAULTS_OF_THE_QUERY = frozenset({36, 43, 44, 46, 47, 53, 60, 62, 81, 115})
 """Codes of faults in the query: HTTP status 400, those of names 404. All others 500, as with a ClickHouse server."""
 _NOT_FOUND = frozenset({46, 60, 81, 115})
 
@@ -173,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         except StatementRefusedError as e:
             self._fail(403, 164, f"Code: 164. DB::Exception: {e}. (READONLY)")
         except QueryError as e:
-            status = (404 if e.code in _NOT_FOUND else 400) if e.code in UNKNOWN else 500
+            status = (404 if e.code in _NOT_FOUND else 400) if e.code in FAULTS_OF_THE_QUERY else 500
             self._fail(status, e.code, str(e))
         else:
             self._answer(answer)

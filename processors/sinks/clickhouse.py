@@ -15,6 +15,7 @@ import pyarrow as pa
 from offline.warehouse.client import SINK_STAGE, Warehouse
 from offline.warehouse.tables import TABLE_OF_TOPIC, Column
 from processors.errors import ConfigError, PlatformError, RetryableError
+from processors.runtime.codec import HEADER_BYTES
 from processors.sinks.config import SinkConfig
 from processors.sinks.decode import Decoded, Records, RowDecoder, arrow_type
 from processors.sinks.follow import Place
@@ -71,7 +72,8 @@ class ClickHouseSink:
             elif known[topic] != topic_ids[topic]:
                 raise ConfigError(
                     f"warehouse {self._warehouse.where}", f"topic {topic}", topic_ids[topic],
-                    f"its rows are from a topic {known[topic]} that was deleted since; remove the warehouse to fill it anew",
+                    f"its rows are from a topic {known[topic]} that was deleted since; "
+                    "remove the warehouse to fill it anew",
                 )  # fmt: skip
             found |= {(topic, p): offset for p, offset in self._warehouse.positions(table.topic).items()}
         self._refused_before = self._warehouse.refused_positions()
@@ -108,12 +110,13 @@ class ClickHouseSink:
             if offset < self._refused_before.get(place, 0):
                 continue
             value = records.values[refused.at]
-            has_id = len(value) >= 5 and value[0] == 0  # noqa: PLR2004 - the wire header
+            has_id = len(value) >= HEADER_BYTES and value[0] == 0
             rows.append(
                 {
                     "stage": SINK_STAGE, "topic": place[0], "partition": place[1], "offset": offset,
                     "error": "undecodable", "reason": refused.reason,
-                    "schema_id": int.from_bytes(value[1:5], "big") if has_id else None, "key": None, "value": value,
+                    "schema_id": int.from_bytes(value[1:HEADER_BYTES], "big") if has_id else None,
+                    "key": None, "value": value,
                     "_partition": place[1], "_offset": offset, "_published": int(records.published_ms[refused.at]),
                 }
             )  # fmt: skip

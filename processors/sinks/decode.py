@@ -180,7 +180,7 @@ class RowDecoder:
         data.seek(HEADER_BYTES)
         try:
             found = fastavro.schemaless_reader(data, self._writers[schema_id], self._reader)
-        except Exception as e:  # random bytes raise anything: EOFError, IndexError, UnicodeDecodeError, ...
+        except Exception as e:  # noqa: BLE001 - random bytes raise anything: EOFError, IndexError, UnicodeDecodeError, ...
             raise _UndecodableError(f"{type(e).__name__}: {e}") from None
         if data.read(1):
             raise _UndecodableError("bytes left over after the record")

@@ -5,7 +5,6 @@ live in one write of the sink.
 """
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +22,6 @@ from processors.errors import ConfigError, RetryableError
 from processors.sinks.decode import Records
 
 TIMEOUT_S = 10.0
-LAG_EVERY_S = 0.2
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -57,8 +55,6 @@ class Follower:
         """Offsets that retention removed before they were read; some of them held no record."""
         self._end: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
-        self._lag: dict[str, int] = {}
-        self._lag_at_s = 0.0
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self._consumer = Consumer(
             {
@@ -171,14 +167,12 @@ class Follower:
         return bool(self._next) and self._end.keys() == self._next.keys()
 
     def lag(self) -> dict[str, int]:
-        """Return how many offsets of each topic lie ahead, as far as the client knows; at most 200 ms old."""
-        if time.monotonic() - self._lag_at_s > LAG_EVERY_S:
-            lag = dict.fromkeys(self.topics, 0)
-            for place, after in self._next.items():
-                high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)[1]
-                lag[place[0]] += max(0, high - after)
-            self._lag, self._lag_at_s = lag, time.monotonic()
-        return self._lag
+        """Return how many offsets of each topic lie ahead, as far as the client knows."""
+        lag = dict.fromkeys(self.topics, 0)
+        for place, after in self._next.items():
+            high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)[1]
+            lag[place[0]] += max(0, high - after)
+        return lag
 
     def close(self) -> None:
         """Leave the broker."""

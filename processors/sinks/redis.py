@@ -182,6 +182,7 @@ def _queue_freshness(pipe: "redis.client.Pipeline", table: pa.Table) -> None:
         state = FreshnessState(
             rows["state"][i], rows["previous"][i], ts_ns[i], since_ns[i], rows["age_ms"][i], rows["threshold_ms"][i]
         )
-        newest.setdefault(freshness_key(symbol_id), {})[f"{rows['source'][i]}:{rows['tf'][i]}"] = encode_freshness(state)
+        field = f"{rows['source'][i]}:{rows['tf'][i]}"
+        newest.setdefault(freshness_key(symbol_id), {})[field] = encode_freshness(state)
     for key, states in newest.items():
         pipe.hset(key, mapping=states)

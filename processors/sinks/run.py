@@ -103,7 +103,7 @@ class SinkRunner:
         except PlatformError as e:
             self.error = e
             self._stop.set()
-        except BaseException as e:
+        except BaseException as e:  # noqa: BLE001 - a thread's end must be seen by the process
             self.error = PlatformError(f"sink {self.sink.name}: {type(e).__name__}: {e}")
             _log.exception("sink %s broke", self.sink.name)
             self._stop.set()
