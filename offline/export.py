@@ -4,10 +4,11 @@ The trees are written as one ``TreeEnsembleRegressor`` whose leaves and base val
 
     logit = intercept + slope * sum of leaves
 
-Three things go wrong when trees are carried over, and each is handled here:
+Four things go wrong when trees are carried over, and each is handled here:
 
 - LightGBM compares float64, ONNX float32. ``x <= t`` for a float32 x is exactly ``x <= floor32(t)``; a threshold that
   is rounded to the nearest float32 sends values at the threshold the other way.
+- LightGBM reads values within 1e-35 of zero as zero, ONNX does not.
 - A null goes left or right by the split's own rule, or counts as 0 where the split saw none in training.
 - Options that ONNX has no words for (linear leaves, zeros as nulls, averaged forests, categories) would be dropped in
   silence: they are refused.
@@ -36,15 +37,30 @@ PARITY_TOLERANCE = 2e-6
 below it, a row that takes another branch is a hundred times above. A share, since calibration shrinks all leaves."""
 
 
+ZERO = float(np.float32(1e-35))
+"""LightGBM's ``kZeroThreshold``; also a split at zero itself is stored as plus or minus this."""
+
+
 class ExportError(PlatformError):
     """The model cannot be exported as it is; nothing was written."""
 
 
 def floor32(threshold: float) -> float:
     """Return the largest float32 that is not above a float64."""
+    # Beyond the float32 range: infinity, or the largest finite value.
     with np.errstate(over="ignore"):
         nearest = np.float32(threshold)
         return float(nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
+
+
+def exact_threshold(threshold: float) -> float:
+    """Return the float32 that splits all float32 values as LightGBM splits them at a float64.
+
+    LightGBM reads a value within ``ZERO`` of zero as zero: such values stay together on zero's side.
+    """
+    if abs(threshold) <= ZERO:
+        return ZERO if threshold >= 0.0 else float(np.nextafter(np.float32(-ZERO), np.float32(-np.inf)))
+    return floor32(threshold)
 
 
 def refuse_unexportable(booster: lgb.Booster) -> None:
@@ -91,14 +107,15 @@ def flatten(booster: lgb.Booster, slope: float) -> dict[str, list[Any]]:
             if parent >= 0:
                 a[f"nodes_{branch}nodeids"][first + parent] = n_nodes
             is_split = "split_feature" in node
+            null_goes_left = is_split and _null_goes_left(node)
             a["nodes_treeids"].append(tree)
             a["nodes_nodeids"].append(n_nodes)
             a["nodes_featureids"].append(node["split_feature"] if is_split else 0)
             a["nodes_modes"].append("BRANCH_LEQ" if is_split else "LEAF")
-            a["nodes_values"].append(floor32(float(node["threshold"])) if is_split else 0.0)
+            a["nodes_values"].append(exact_threshold(float(node["threshold"])) if is_split else 0.0)
             a["nodes_truenodeids"].append(0)
             a["nodes_falsenodeids"].append(0)
-            a["nodes_missing_value_tracks_true"].append(int(_null_goes_left(node)) if is_split else 0)
+            a["nodes_missing_value_tracks_true"].append(int(null_goes_left))
             if is_split:
                 stack += [(node["right_child"], n_nodes, "false"), (node["left_child"], n_nodes, "true")]
             else:
@@ -176,7 +193,8 @@ def threshold_rows(booster: lgb.Booster, base: F32) -> F32:
     for i, (feature, threshold) in enumerate(sorted(splits)):
         at = np.float32(floor32(threshold))
         rows[4 * i : 4 * i + 4] = base[i % len(base)]
-        below, above = (np.nextafter(at, np.float32(to)) for to in (-np.inf, np.inf))
+        with np.errstate(over="ignore"):
+            below, above = (np.nextafter(at, np.float32(to)) for to in (-np.inf, np.inf))
         rows[4 * i : 4 * i + 4, feature] = (below, at, above, np.nan)
     return rows
 

@@ -27,6 +27,11 @@ GATES = ("stale", "no_spread", "no_adv", "no_edge")
 but the daily volume is not yet known, so the size cannot be capped; neither side has a positive expected return."""
 ENSEMBLE = "single"
 
+VOL_BAR_MAX = 10.0
+"""No price has a volatility of 1,000 % a bar: the row is broken."""
+SPREAD_BP_MAX = 1e4
+"""A spread of the whole price costs all there is; more of it is the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -81,7 +86,7 @@ def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
     missing = np.zeros(n, np.bool_)
     for name in card.required:
         missing |= np.isnan(_floats(gold, name))
-    good = np.isfinite(close) & (close > 0) & ~(vol < 0) & ~np.isinf(vol)
+    good = np.isfinite(close) & (close > 0) & ~(vol < 0) & ~(vol > VOL_BAR_MAX)
     fate = np.full(n, SIGNAL, np.int64)
     # In reverse, so that the first that holds is written last.
     for which, code in (
@@ -179,10 +184,13 @@ def _fill_costs(config: ScoreConfig, gold: Columns, instruments: Instruments, at
     close, volume, adv_pct = (_floats(gold, f"meta.{name}") for name in ("close", "volume", "adv_pct"))
     multiplier = np.array([r.multiplier for r in instruments.rows])[at]
     fee = np.array([config.fee_bps[ASSET_CLASSES[a]] for a in instruments.asset_class])[at]
-    spread = np.nan_to_num(np.maximum(_floats(gold, "meta.spread_bp"), 0.0), nan=0.0)
-    known = (adv_pct > 0) & (volume > 0)
-    adv = np.divide(volume * 100.0, adv_pct, out=np.full(len(gold), np.inf), where=known) * close * multiplier
-    share = np.minimum(config.max_nav_per_symbol * config.nav / adv, config.max_adv_share)
+    # Crossed quotes cost nothing to cross, but pay nothing either.
+    spread = np.nan_to_num(np.clip(_floats(gold, "meta.spread_bp"), 0.0, SPREAD_BP_MAX), nan=0.0)
+    with np.errstate(all="ignore"):
+        adv = volume / adv_pct * 100.0 * close * multiplier
+        known = (adv_pct > 0) & (volume > 0) & (adv > 0) & np.isfinite(adv)
+        adv[~known] = np.inf
+        share = np.minimum(config.max_nav_per_symbol * config.nav / adv, config.max_adv_share)
     side_bps = fee + 0.5 * spread + config.slippage_bps_per_adv_share * share
     rows[k.COST] = 2.0 * side_bps * 1e-4
     rows[k.ADV_NAV_FRAC] = config.max_adv_share * adv / config.nav

@@ -13,7 +13,7 @@ from processors.runtime.strings import STRINGS
 from processors.score.config import ScoreConfig
 from processors.score.kernel import in_order
 from processors.score.model import Model, load_model
-from processors.score.score import BAD_VALUE, FATES, NO_MODEL, UNKNOWN_SYMBOL, score_rows
+from processors.score.score import BAD_VALUE, FATES, NO_MODEL, UNKNOWN_SYMBOL, VOL_BAR_MAX, score_rows
 from schemas.features import load_pack
 from schemas.registry import load_registry
 
@@ -83,7 +83,7 @@ def _reject(batch: Columns, row: int, fate: int) -> Rejected:
     symbol = STRINGS.text(int(batch["symbol_id"][row]))
     if fate == BAD_VALUE:
         close, vol = float(batch["meta.close"][row]), float(batch["meta.realized_vol"][row])
-        reason = f"{symbol}: close {close} must be positive and volatility {vol} not negative, both finite"
+        reason = f"{symbol}: close {close} must be positive and finite, volatility {vol} a bar from 0 to {VOL_BAR_MAX}"
     else:
         reason = f"{symbol!r} is no instrument: add it to the instruments file"
     return Rejected(row, FATES[fate], reason)
