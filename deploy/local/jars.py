@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from deploy.local.paths import cache_folder
+from deploy.local.paths import cache_folder, locked
 from processors.errors import ConfigError, RetryableError
 
 KAFKA_VERSION = "4.3.0"
@@ -38,11 +38,19 @@ def class_path() -> str:
         A fetched jar is not the one that the lock file names.
     """
     folder = kafka_folder()
-    wanted = locked()
-    if not all((folder / name).exists() for name in wanted):
-        _install(folder, wanted)
+    wanted = locked_jars()
+    if not _has_all(folder, wanted):
+        # Two that start at once: one fetches, the other waits and then has nothing to do.
+        with locked(cache_folder() / "fetch.lock"):
+            if not _has_all(folder, wanted):
+                _install(folder, wanted)
     # An explicit order: a cache of classes is only valid for the very same class path.
     return os.pathsep.join(str(folder / name) for name in sorted(wanted))
+
+
+def has_jars() -> bool:
+    """Return whether every jar is there, without fetching any."""
+    return _has_all(kafka_folder(), locked_jars())
 
 
 def kafka_folder() -> Path:
@@ -50,10 +58,14 @@ def kafka_folder() -> Path:
     return cache_folder() / f"kafka-{KAFKA_VERSION}"
 
 
-def locked() -> dict[str, str]:
+def locked_jars() -> dict[str, str]:
     """Return jar name -> sha256 from the lock file (the form of `sha256sum`)."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def _has_all(folder: Path, wanted: dict[str, str]) -> bool:
+    return all((folder / name).exists() for name in wanted)
 
 
 def _install(folder: Path, wanted: dict[str, str]) -> None:

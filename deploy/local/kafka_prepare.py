@@ -10,9 +10,10 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from deploy.local.jars import class_path
+from deploy.local.jars import class_path, has_jars
 from deploy.local.java import find_java
 from deploy.local.kafka import EmbeddedKafka, aot_cache
+from deploy.local.paths import cache_folder, locked
 
 WARM_TOPIC = "warm"
 TIMEOUT_S = 30.0
@@ -21,7 +22,7 @@ TIMEOUT_S = 30.0
 def is_prepared() -> bool:
     """Return whether `prepare_kafka` has nothing left to do."""
     java = find_java()
-    return not java.has_aot_cache or aot_cache(java, class_path()).exists()
+    return has_jars() and (not java.has_aot_cache or aot_cache(java, class_path()).exists())
 
 
 def prepare_kafka() -> None:
@@ -34,8 +35,13 @@ def prepare_kafka() -> None:
     """
     java = find_java()
     cache = aot_cache(java, class_path())
-    if not java.has_aot_cache or cache.exists():
-        return
+    if java.has_aot_cache and not cache.exists():
+        with locked(cache_folder() / "prepare.lock"):
+            if not cache.exists():
+                _record_classes(cache)
+
+
+def _record_classes(cache: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cache.parent, prefix="warm-") as folder:
         recorded = Path(folder) / "classes.aot"
         broker = EmbeddedKafka(
@@ -43,8 +49,8 @@ def prepare_kafka() -> None:
         )
         with broker:
             _exercise(broker.bootstrap_servers)
+        # Without one, of a Java that cannot, a start is slower and as good.
         if recorded.exists():
-            # Of two that prepare at the same time the last one wins; both caches are good.
             recorded.replace(cache)
 
 

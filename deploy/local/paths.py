@@ -4,7 +4,10 @@ Called by every embedded part and by the CLI.
 Both folders lie in the checkout, so that removing the checkout removes everything.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +65,12 @@ def cache_folder() -> Path:
 def home() -> Home:
     """Return the data folder of this checkout: `MPS_HOME`, or `.mps`."""
     return Home(Path(os.environ.get("MPS_HOME") or CHECKOUT / ".mps").resolve())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file: whoever else wants it waits, and it is free when its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -8,18 +8,16 @@ An owner is the supervisor that stops the process. A process without an owner wa
 A process whose owner is dead is a left-over.
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from deploy.local.paths import Home
+from deploy.local.paths import Home, locked
 from deploy.local.process import ProcessId
 
 
@@ -70,7 +68,7 @@ def read_running(home: Home) -> list[Running]:
 
 def change_running(home: Home, change: Callable[[list[Running]], list[Running]]) -> None:
     """Rewrite the run file under a lock: several supervisors may share it."""
-    with _locked(home):
+    with locked(home.folder / "run.lock"):
         rows = [_to_json(process) for process in change(read_running(home))]
         write_json(home.run_file, {"processes": rows})
 
@@ -81,14 +79,6 @@ def write_json(path: Path, content: Any) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
-
-
-@contextmanager
-def _locked(home: Home) -> Iterator[None]:
-    home.folder.mkdir(parents=True, exist_ok=True)
-    with (home.folder / "run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _to_json(process: Running) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class Stack:
             found = replace(found, redis_url=redis.url)
         if "kafka" in wanted:
             if not is_prepared():
-                self._tell("fetching Apache Kafka (once, about half a minute)")
+                self._tell("fetching Apache Kafka (once, about a minute)")
                 prepare_kafka()
             self._tell("starting Kafka")
             kafka = EmbeddedKafka(

@@ -3,6 +3,8 @@
 import hashlib
 import shutil
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -174,6 +176,26 @@ def test_a_second_preparation_has_nothing_to_do():
     assert is_prepared()
 
 
+def test_two_that_fetch_at_once_fetch_once(tmp_path, monkeypatch):
+    """Two that need the jars at the same time fetch them once, and both have them."""
+    monkeypatch.setenv("MPS_CACHE", str(tmp_path))
+    monkeypatch.setattr(jars, "locked_jars", lambda: {"a.jar": hashlib.sha256(b"a").hexdigest()})
+    fetches = []
+
+    def fetch(folder):
+        fetches.append(folder)
+        time.sleep(0.3)
+        folder.mkdir()
+        (folder / "a.jar").write_bytes(b"a")
+        return [folder / "a.jar"]
+
+    monkeypatch.setattr(jars, "_fetch", fetch)
+    with ThreadPoolExecutor(2) as both:
+        paths = list(both.map(lambda _: jars.class_path(), range(2)))
+    assert len(fetches) == 1
+    assert paths[0] == paths[1] == str(jars.kafka_folder() / "a.jar")
+
+
 def test_a_changed_jar_is_refused(tmp_path, monkeypatch):
     """A fetched jar that differs from the lock is refused, and nothing is put in place."""
     monkeypatch.setenv("MPS_CACHE", str(tmp_path))
@@ -181,7 +203,7 @@ def test_a_changed_jar_is_refused(tmp_path, monkeypatch):
     forged.parent.mkdir()
     forged.write_bytes(b"forged")
     monkeypatch.setattr(jars, "_fetch", lambda _: [forged])
-    monkeypatch.setattr(jars, "locked", lambda: {forged.name: "0" * 64})
+    monkeypatch.setattr(jars, "locked_jars", lambda: {forged.name: "0" * 64})
     with pytest.raises(ConfigError, match=hashlib.sha256(b"forged").hexdigest()):
         jars.class_path()
     assert not (jars.kafka_folder() / forged.name).exists()
