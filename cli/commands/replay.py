@@ -20,7 +20,7 @@ SHIPPED = CHECKOUT / "deploy" / "demo" / "market"
 """The ticks in the repository: what is published where no file is given."""
 
 
-class _Speed(click.ParamType):
+class Speed(click.ParamType):
     """A positive number, or ``max``."""
 
     name = "1|10|max"
@@ -58,7 +58,7 @@ class _Time(click.ParamType):
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--speed", type=_Speed(), default="max", show_default=True,
+@click.option("--speed", type=Speed(), default="max", show_default=True,
               help="Recorded seconds a second, or as fast as it goes. Gaps are cut to 2 s.")  # fmt: skip
 @click.option("--partitions", type=click.IntRange(1, 1024), default=PARTITIONS, show_default=True,
               help="Partitions of ticks.raw.v1; created where missing.")  # fmt: skip
@@ -84,7 +84,7 @@ def replay(
     mps replay --speed 10 --limit 50000           ten times as fast as life
     mps replay my/*.parquet --from 2014-05-02     your own, from a day on
     mps replay --resume                           go on after an interruption
-    """
+    """  # noqa: D301 - the mark keeps click from wrapping the lines after it
     options = ReplayOptions(
         speed=None if isinstance(speed, str) else speed, limit=limit, begin_ns=begin_ns, end_ns=end_ns,
         resume=resume, partitions=partitions, prefix=prefix,
@@ -103,7 +103,9 @@ def replay(
 def _published(where: str, recording: Recording, options: ReplayOptions, *, quiet: bool) -> Published:
     """Publish, with a progress bar where a person watches."""
     bar = _progress_bar()
-    task: TaskID | None = None if quiet else bar.add_task("", total=min(recording.rows, options.limit or recording.rows))
+    task: TaskID | None = None
+    if not quiet:
+        task = bar.add_task("", total=min(recording.rows, options.limit or recording.rows), clock="", rate="")
 
     def tell(account: Published, clock_ns: int) -> None:
         if task is not None:

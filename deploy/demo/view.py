@@ -1,0 +1,106 @@
+"""What the demo shows: a live table while it runs, the account and the summary at its end."""
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from deploy.demo.account import Line
+from deploy.demo.monitor import Monitor
+from deploy.demo.run import Result
+from processors.feeds.publish import Published
+from processors.topology import TOPOLOGY
+
+STAGE_OF = {row.sinks[0]: row.stage for row in TOPOLOGY}
+
+
+class LiveView:
+    """The progress bar of the feed over a table of topics; ``render`` is called a few times a second."""
+
+    def __init__(self, ticks: int) -> None:
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("[bold]publishing[/]"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[clock]}"), TimeElapsedColumn(),
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=ticks, clock="")
+        self._last: dict[str, tuple[float, int]] = {}
+        self._rate: dict[str, float] = {}
+
+    def feed_moved(self, account: Published, clock_ns: int) -> None:
+        """Take the feed's progress: ticks so far and the recording's clock, ns."""
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(clock_ns // 1_000_000_000))
+        self._bar.update(self._task, completed=account.ticks, clock=clock)
+
+    def render(self, monitor: Monitor) -> RenderableType:
+        """Return the view of this moment."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("topic", "written by", "records", "records/s"):
+            table.add_column(name, justify="left" if name in ("topic", "written by") else "right")
+        for topic, count in monitor.counts().items():
+            table.add_row(topic, STAGE_OF.get(topic, _writers(topic)), f"{count:,}", f"{self._per_s(topic, count):,.0f}")
+        p50, p99 = monitor.latency_ms(0.5), monitor.latency_ms(0.99)
+        latency = "" if p50 != p50 else f"tick to signal: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"  # noqa: PLR0124 - NaN
+        return Group(self._bar, table, latency)
+
+    def _per_s(self, topic: str, count: int) -> float:
+        now = time.monotonic()
+        at, before = self._last.get(topic, (now, count))
+        if now - at >= 1.0:
+            self._rate[topic] = (count - before) / (now - at)
+            self._last[topic] = (now, count)
+        elif topic not in self._last:
+            self._last[topic] = (now, count)
+        return self._rate.get(topic, 0.0)
+
+
+def _writers(topic: str) -> str:
+    return {"ticks.raw.v1": "feed", "data.freshness": "reconcile, bars", "dead.letter.v1": "any stage"}.get(topic, "")
+
+
+def account_table(lines: list[Line]) -> Table:
+    """Return the account, one row an equation."""
+    table = Table(title="The account", title_justify="left", box=None, pad_edge=False)
+    table.add_column("equation")
+    table.add_column("records", justify="right")
+    table.add_column("= sum of")
+    table.add_column("")
+    for line in lines:
+        parts = " + ".join(f"{name} {n:,}" for name, n in line.parts.items() if n) or "0"
+        verdict = "[green]even[/]" if line.even else f"[bold red]off by {line.left - sum(line.parts.values()):,}[/]"
+        table.add_row(line.what, f"{line.left:,}", parts, verdict)
+    return table
+
+
+def summary_table(result: Result, speed: float | None) -> Table:
+    """Return the figures of the whole run."""
+    table = Table(title="Summary", title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, text in summary(result, speed).items():
+        table.add_row(name, text)
+    return table
+
+
+def summary(result: Result, speed: float | None) -> dict[str, str]:
+    """Return name -> figure of the summary."""
+    reconcile, bars = result.fates.get("reconcile", {}), result.fates.get("bars", {})
+    score = result.fates.get("score", {})
+    dead = ", ".join(f"{error} {n:,}" for (_, error), n in sorted(result.dead.items(), key=lambda kv: -kv[1]))
+    freshness = ", ".join(f"to {state} {n:,}" for state, n in sorted(result.freshness.items()))
+    skipped = ", ".join(f"{fate} {n:,}" for fate, n in sorted(score.items()) if fate != "signal")
+    rate = result.published.ticks / result.published.seconds if result.published.seconds else 0.0
+    queueing = "" if speed else " (at full speed this is mostly waiting in line; see --speed 10)"
+    return {
+        "ticks in": f"{result.published.ticks:,} at {rate:,.0f}/s, and {result.published.marks:,} clock marks",
+        "duplicates": f"{reconcile.get('duplicate', 0):,}",
+        "late ticks": f"{reconcile.get('late', 0):,} (bars revised {bars.get('revised', 0):,})",
+        "dead letters": f"{sum(result.dead.values()):,}: {dead}" if dead else "0",
+        "outliers cut": f"{reconcile.get('cut', 0):,}",
+        "bars": f"{result.topics['bars.v1']:,}",
+        "gold rows": f"{result.topics['gold.v1']:,}",
+        "signals": f"{result.topics['signals.v1']:,} (gold rows without one: {skipped})",
+        "freshness changes": f"{result.topics['data.freshness']:,}: {freshness}",
+        "tick to signal": f"p50 {result.latency_p50_ms:,.0f} ms, p99 {result.latency_p99_ms:,.0f} ms{queueing}",
+        "wall time": f"{result.seconds:,.1f} s from the first tick to the last row stored",
+    }
