@@ -39,7 +39,9 @@ class ServeConfig:
     streams_max
         Most clients of StreamSignals: each has a consumer of its own, about 10 MB.
     stream_queue_max
-        Signals that wait for one client, about a minute of a thousand symbols at 1m; then it is dropped.
+        Signals that wait for one client: a minute of a thousand symbols at 1m.
+    stream_behind_max_s
+        How long a client's queue may stay full before the client is dropped: a burst passes, a stuck client does not.
     topic_prefix
         Stands before the names of topics.
     grace_s
@@ -61,6 +63,7 @@ class ServeConfig:
     pending_max: int = 10_000
     streams_max: int = 32
     stream_queue_max: int = 1000
+    stream_behind_max_s: float = 5.0
     topic_prefix: str = ""
     grace_s: float = 5.0
 

@@ -4,9 +4,7 @@ Served by ``grpc.aio``: streams and watchers hold no thread, and one thread scor
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,8 +43,7 @@ class ScoreServicer(pb_grpc.ScoreServiceServicer):
 
     def __init__(self, config: ServeConfig, batcher: Batcher) -> None:
         self._config, self._batcher = config, batcher
-        self._streams = 0
-        self._stopping = asyncio.Event()
+        self._streams: set[SignalStream] = set()
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.Signal:  # noqa: N802 - the protocol's name
         """Score one row."""
@@ -72,37 +69,40 @@ class ScoreServicer(pb_grpc.ScoreServiceServicer):
 
     async def StreamSignals(  # noqa: N802 - the protocol's name
         self, request: pb.StreamSignalsRequest, context: Context
-    ) -> AsyncIterator[pb.Signal]:
+    ) -> None:
         """Follow signals."""
         want = wanted(request)
         if isinstance(want, Failure):
             await _abort(context, want)
-        if self._streams >= self._config.streams_max:
-            message = f"{self._streams} clients stream, limit {self._config.streams_max}: try again later"
-            await _abort(context, Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message))
         config = self._config
-        topic = config.topic_prefix + SIGNALS
-        stream = SignalStream(config.bootstrap_servers, topic, want, config.stream_queue_max)
-        self._streams += 1
-        watch = asyncio.ensure_future(self._stopping.wait())
-        watch.add_done_callback(lambda f: None if f.cancelled() else stream.stop())
+        if len(self._streams) >= config.streams_max:
+            message = f"{len(self._streams)} clients stream, limit {config.streams_max}: try again later"
+            await _abort(context, Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message))
+        stream = SignalStream(
+            config.bootstrap_servers,
+            config.topic_prefix + SIGNALS,
+            want,
+            queue_max=config.stream_queue_max,
+            behind_max_s=config.stream_behind_max_s,
+        )
+        self._streams.add(stream)
+        # Beside it, since a write to a client that does not read waits for ever.
+        forwarding = asyncio.create_task(_forward(stream, context))
         try:
-            async with contextlib.aclosing(stream.items()) as items:
-                async for item in items:
-                    if isinstance(item, Failure):
-                        await _abort(context, item)
-                    elif item is None:
-                        # The caller sees headers once nothing that comes can be missed.
-                        await context.send_initial_metadata(())
-                    else:
-                        yield item
+            either: set[asyncio.Future[Any]] = {forwarding, stream.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            watch.cancel()
-            self._streams -= 1
+            forwarding.cancel()
+            stream.close()
+            self._streams.discard(stream)
+        if stream.ended.done():
+            await _abort(context, stream.ended.result())
+        await forwarding
 
     def stop_streams(self) -> None:
         """End every stream with UNAVAILABLE: clients connect again, to another instance."""
-        self._stopping.set()
+        for stream in self._streams:
+            stream.end(Failure(grpc.StatusCode.UNAVAILABLE, "the service stops: connect again"))
 
 
 class ScoreServer:
@@ -203,6 +203,16 @@ def make_engine(config: ServeConfig) -> ScoreEngine:
     )
     now_ns = time.time_ns if config.clock == "wall" else None
     return ScoreEngine(RedisStore(client), load_model, ScoreConfig(), config.stale_after_s, now_ns)
+
+
+async def _forward(stream: SignalStream, context: Context) -> None:
+    while True:
+        signal = await stream.next()
+        if signal is None:
+            # The caller sees headers once nothing that comes can be missed.
+            await context.send_initial_metadata(())
+        else:
+            await context.write(signal)
 
 
 async def _abort(context: Context, failure: Failure) -> NoReturn:

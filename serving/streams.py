@@ -1,14 +1,16 @@
 """New signals for one client: a thread reads ``signals.v1``, a bounded queue hands them to the event loop.
 
-History (``from_beginning``) is read as fast as the client takes it. Live signals do not wait: a client whose queue is
-full is dropped, since a late signal is worse than a clear error.
+History (``from_beginning``) is read as fast as the client takes it. Live signals wait for a short while only: a client
+whose queue stays full is dropped, since a late signal is worse than a clear error.
 """
 
 import asyncio
 import contextlib
+import functools
 import io
 import threading
-from collections.abc import AsyncGenerator, Callable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +29,7 @@ SIGNALS = "signals.v1"
 POLL_S = 0.1
 BATCH = 500
 
-Item = pb.Signal | Failure | None
+Item = pb.Signal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,59 +79,64 @@ class SignalReader:
 
 
 class SignalStream:
-    """Signals for one client.
+    """Signals for one client. ``ended`` is done when no more can come, and says why.
 
     Parameters
     ----------
     queue_max
         Signals that may wait for the client.
+    behind_max_s
+        How long a client may be behind: from the time its queue is full until it is half empty.
     """
 
-    def __init__(self, bootstrap_servers: str, topic: str, wanted: Wanted, queue_max: int) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, wanted: Wanted, *, queue_max: int, behind_max_s: float
+    ) -> None:
         self._where, self._wanted = (bootstrap_servers, topic), wanted
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
-        self._queue_max = queue_max
+        self._queue_max, self._behind_max_s = queue_max, behind_max_s
+        self._behind_since_s: float | None = None
         # Each is written by one thread only; their difference is what waits.
         self._n_put = self._n_taken = 0
         self._taken = threading.Event()
         self._stopped = threading.Event()
+        self.ended: asyncio.Future[Failure] = self._loop.create_future()
         self._thread = threading.Thread(target=self._read, name="signals", daemon=True)
-
-    async def items(self) -> AsyncGenerator[Item, None]:
-        """Yield None once nothing that comes can be missed, then signals; a failure is the last.
-
-        Closing the generator ends the reading.
-        """
         self._thread.start()
-        try:
-            while True:
-                item = await self._queue.get()
-                self._n_taken += 1
-                self._taken.set()
-                yield item
-                if isinstance(item, Failure):
-                    return
-        finally:
-            self._stopped.set()
-            self._taken.set()
 
-    def stop(self) -> None:
-        """End the stream: the client is told to connect again."""
-        self._queue.put_nowait(Failure(grpc.StatusCode.UNAVAILABLE, "the service stops: connect again"))
+    async def next(self) -> Item:
+        """Return None once nothing that comes can be missed, and then each signal."""
+        item = await self._queue.get()
+        self._n_taken += 1
+        self._taken.set()
+        return item
+
+    def end(self, failure: Failure) -> None:
+        """End the stream for a reason; for the loop's thread."""
+        if not self.ended.done():
+            self.ended.set_result(failure)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stopped.set()
+        self._taken.set()
 
     def _read(self) -> None:
         bootstrap_servers, topic = self._where
         try:
             with TopicTail(bootstrap_servers, topic, from_beginning=self._wanted.from_beginning) as tail:
                 self._put(None)
-                self._follow(tail)
+                failure = self._follow(tail)
         except ConfigError as e:
-            self._put(Failure(grpc.StatusCode.FAILED_PRECONDITION, str(e)))
+            failure = Failure(grpc.StatusCode.FAILED_PRECONDITION, str(e))
         except RetryableError as e:
-            self._put(Failure(grpc.StatusCode.UNAVAILABLE, str(e)))
+            failure = Failure(grpc.StatusCode.UNAVAILABLE, str(e))
+        if failure is not None:
+            self._post(functools.partial(self.end, failure))
 
-    def _follow(self, tail: TopicTail) -> None:
+    def _follow(self, tail: TopicTail) -> Failure | None:
+        """Hand on signals until the stream is closed; return why where the client is too slow."""
         reader = SignalReader()
         while not self._stopped.is_set():
             was_live = tail.is_live
@@ -137,21 +144,28 @@ class SignalStream:
                 record = reader.read(message.value() or b"")
                 if not self._wanted.has(record):
                     continue
-                if not was_live:
-                    self._wait_for_room()
-                elif self._is_full():
+                if not self._wait_for_room(is_live=was_live):
                     text = f"the client reads too slowly: {self._queue_max} signals wait; connect again"
-                    self._put(Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
-                    return
+                    return Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
                 self._put(signal_message(record))
+        return None
 
-    def _wait_for_room(self) -> None:
-        while self._is_full() and not self._stopped.is_set():
+    def _wait_for_room(self, *, is_live: bool) -> bool:
+        """Return once there is room; False where the client is behind for too long."""
+        if self._n_waiting() <= self._queue_max // 2:
+            self._behind_since_s = None
+        while self._n_waiting() >= self._queue_max and not self._stopped.is_set():
+            if is_live:
+                now_s = time.monotonic()
+                self._behind_since_s = self._behind_since_s or now_s
+                if now_s - self._behind_since_s > self._behind_max_s:
+                    return False
             self._taken.clear()
             self._taken.wait(POLL_S)
+        return True
 
-    def _is_full(self) -> bool:
-        return self._n_put - self._n_taken >= self._queue_max
+    def _n_waiting(self) -> int:
+        return self._n_put - self._n_taken
 
     def _put(self, item: Item) -> None:
         self._n_put += 1

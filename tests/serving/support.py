@@ -112,14 +112,17 @@ class FakeStore:
     asked: list = field(default_factory=list)
 
     def put(self, record: dict) -> None:
+        """Keep a row."""
         self.rows.setdefault((record["symbol_id"], record["tf"]), []).append((record["ts"], wire("gold.v1", record)))
 
     def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
+        """Return the newest row at or before a time."""
         self._answer((symbol_id, tf, as_of_ns))
         found = [row for ts, row in self.rows.get((symbol_id, tf), []) if ts <= as_of_ns]
         return found[-1] if found else None
 
     def latest_gold_many(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """Return the newest rows."""
         for one in wanted:
             self._answer(one)
         return [self.rows[one][-1][1] if one in self.rows else None for one in wanted]
@@ -139,7 +142,8 @@ def make_engine(store, load, now_ns=None) -> ScoreEngine:
 
 def config(**changes) -> ServeConfig:
     return ServeConfig(
-        **{"redis_url": "redis://127.0.0.1:9/0", "bootstrap_servers": "127.0.0.1:9", "port": 0, "grace_s": 2.0} | changes
+        **{"redis_url": "redis://127.0.0.1:9/0", "bootstrap_servers": "127.0.0.1:9", "port": 0, "grace_s": 2.0}
+        | changes
     )
 
 
@@ -164,10 +168,9 @@ class Served:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
 
     def close(self) -> None:
+        """Stop the service and its thread."""
         self.channel.close()
         self.run(self.server.stop())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
-
-

@@ -60,9 +60,7 @@ def test_one_alone_equals_one_among_many(store, model):
 def test_only_what_was_known_at_as_of_is_used(store, model):
     """One nanosecond before a row's ts, the row before it answers."""
     engine = make_engine(store, lambda: model)
-    at, before = engine.score(
-        [Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS), Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS - 1)]
-    )
+    at, before = engine.score([Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS), Asked(EUR, "1m", TS0_NS + 2 * MINUTE_NS - 1)])
     assert (at.lineage.raw_offset, before.lineage.raw_offset) == (1002, 1001)
 
 

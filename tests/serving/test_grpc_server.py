@@ -1,6 +1,6 @@
 """The service over the wire."""
 
-import datetime
+import datetime as dt
 import threading
 import time
 
@@ -154,9 +154,7 @@ def test_reflection_names_the_service_and_its_file(served):
         iter([request(list_services=""), request(file_containing_symbol="mps.v1.ScoreService")]), timeout=5
     )
     listed, described = list(answers)
-    assert {"mps.v1.ScoreService", "grpc.health.v1.Health"} <= {
-        s.name for s in listed.list_services_response.service
-    }
+    assert {"mps.v1.ScoreService", "grpc.health.v1.Health"} <= {s.name for s in listed.list_services_response.service}
     file = descriptor_pb2.FileDescriptorProto.FromString(described.file_descriptor_response.file_descriptor_proto[0])
     assert [m.name for m in file.service[0].method] == ["Score", "ScoreBatch", "StreamSignals"]
 
@@ -184,15 +182,15 @@ def test_settings_that_cannot_work_are_refused(tmp_path):
 def _certificate(folder):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     cert = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
