@@ -52,7 +52,7 @@ FX = ClassLimits(
     quote_silence_ms=60_000,  # 99.9 % of the gaps of FXCM are shorter, 99.5 % of OANDA's
     trade_silence_ms=60_000,
     stale_ms=120_000,  # EURUSD in five days: 33 longer gaps (FXCM) and 81 (OANDA), weekend apart
-    sigma_floor_bps=0.2,  # k * 0.2 bp is 1.1 pip in EURUSD, where 99.9 % of mid differences are under 0.7 pip
+    sigma_floor_bps=0.3,  # k * 0.3 bp is 1.7 pip in EURUSD and 1.0 in NZDUSD: 99.99 and 99.5 % of mid differences
 )
 METAL = ClassLimits(
     quote_silence_ms=30_000, trade_silence_ms=60_000, stale_ms=60_000,
@@ -62,7 +62,7 @@ CRYPTO = ClassLimits(
     quote_silence_ms=5_000,  # a book ticker speaks many times a second
     trade_silence_ms=15_000,  # coin-margined perpetuals trade every few seconds
     stale_ms=10_000,
-    sigma_floor_bps=2.0,  # a perpetual sits 3.7 bp (BTC) or 4.4 bp (ETH) from spot, deviation 0.5: basis is no error
+    sigma_floor_bps=3.0,  # perpetuals sit 2 to 4.4 bp from spot, in the worst minute 12 bp: a basis is no error
 )
 EQUITY = ClassLimits(
     # No withdrawal rows: an exchange that leaves the best price falls silent, and its last quote carried for ever

@@ -173,7 +173,7 @@ def reconcile(
         is_tick = kind[i] <= KIND_QUOTE
         j = source[i] if is_tick else 0
         f = sources[j].feed if is_tick else feed[i]
-        if is_tick and seq[i] != _NEVER and seen_before(sources, j, seq[i], ts):
+        if is_tick and seq[i] != _NEVER and seen_before(sources, j, kind[i], seq[i], ts):
             fate[i] = DUPLICATE
             continue
         late = ts < clock.watermark_ns

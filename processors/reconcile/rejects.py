@@ -25,10 +25,10 @@ def _time(ns: int) -> str:
     return f"{np.datetime64(ns, 'ns')}Z"
 
 
-def _sentence(error: int, kind: int, v: dict[str, float | int]) -> str:
-    """Return what is wrong with the values of one row."""
+def _sentence(error: int, kind: int, v: dict[str, list[float]], i: int) -> str:
+    """Return what is wrong with row i of the values."""
     if error == k.CROSSED_QUOTE:
-        return f"bid {v['bid']!r} is above ask {v['ask']!r}"
+        return f"bid {v['bid'][i]!r} is above ask {v['ask'][i]!r}"
     if error == k.UNKNOWN_SYMBOL:
         return f"{_KINDS[kind]} of a symbol that is not in the instruments file"
     if error == k.BAD_TIME:
@@ -38,12 +38,12 @@ def _sentence(error: int, kind: int, v: dict[str, float | int]) -> str:
             return f"event time {_time(event)} is {ahead_s:.3f} s after receive time {_time(recv)}: from the future"
         return f"event time {event} ns or receive time {recv} ns is not between 1990 and 2100"
     if error == k.BAD_PRICE:
-        return f"trade price {v['price']!r} is not a positive number"
+        return f"trade price {v['price'][i]!r} is not a positive number"
     if error == k.BAD_QUOTE:
-        return f"bid {v['bid']!r} and ask {v['ask']!r}: one must be positive, none negative or infinite"
+        return f"bid {v['bid'][i]!r} and ask {v['ask'][i]!r}: one must be positive, none negative or infinite"
     if error == k.BAD_SIZE:
         names = ("size",) if kind == k.KIND_TRADE else ("bid_size", "ask_size")
-        return ", ".join(f"{n} {v[n]!r}" for n in names) + ": a size is neither negative nor infinite"
+        return ", ".join(f"{n} {v[n][i]!r}" for n in names) + ": a size is neither negative nor infinite"
     return f"a source beyond the {SOURCES_MAX} of one symbol, or the {FEEDS_MAX} feeds of one partition"
 
 
@@ -67,7 +67,7 @@ def rejected_rows(batch: Columns, error: U8) -> Iterator[Rejected]:
     if not len(rows):
         return
     texts = _Texts()
-    columns = [batch[name][rows].tolist() for name in _COLUMNS]
+    values = {name: batch[name][rows].tolist() for name in _COLUMNS}
     names: list[I64] = [batch[name][rows] for name in ("symbol_id", "vendor", "venue", "kind")]  # type: ignore[misc]
     heads: dict[tuple[int, int, int], str] = {}
     for i, (row, rule, symbol, vendor, venue, kind) in enumerate(
@@ -77,5 +77,4 @@ def rejected_rows(batch: Columns, error: U8) -> Iterator[Rejected]:
         if head is None:
             head = f"{texts[symbol] or '(no symbol)'} {source_name(texts[vendor], texts[venue])}: "
             heads[symbol, vendor, venue] = head
-        values = {name: column[i] for name, column in zip(_COLUMNS, columns, strict=True)}
-        yield Rejected(row, ERRORS[rule], head + _sentence(rule, kind, values))
+        yield Rejected(row, ERRORS[rule], head + _sentence(rule, kind, values, i))

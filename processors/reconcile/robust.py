@@ -1,6 +1,6 @@
 """Robust location and scale of a few values: the lower weighted median and the MAD. Called by ``consensus``.
 
-Arrays are scratch space of fixed size; the first n values count, and are put in ascending order once.
+Arrays are scratch space of fixed size: the first n values count, in ascending order.
 """
 
 import numpy as np
@@ -11,21 +11,6 @@ F64 = NDArray[np.float64]
 
 MAD_OF_UNIT_NORMAL = 0.6744897501960817
 """Quantile 0.75 of the standard normal: MAD / this estimates its deviation."""
-
-
-@njit(cache=True)
-def sort_pairs(x: F64, w: F64, n: int) -> None:
-    """Sort the first n values, ascending, and their weights with them; ties keep their order.
-
-    Insertion sort: n is the number of sources of one symbol, a handful.
-    """
-    for i in range(1, n):
-        value, weight = x[i], w[i]
-        j = i - 1
-        while j >= 0 and x[j] > value:
-            x[j + 1], w[j + 1] = x[j], w[j]
-            j -= 1
-        x[j + 1], w[j + 1] = value, weight
 
 
 @njit(cache=True)

@@ -98,16 +98,19 @@ class ReconcileStage(Stage):
         other = np.flatnonzero(~is_tick)
         if len(other):
             feed[other] = state["feeds"].find(vendor[other], venue[other])  # type: ignore[arg-type]
-        for i in np.flatnonzero((error == k.SOUND) & np.where(is_tick, source < 0, feed < 0)):
+        unknown = np.flatnonzero((error == k.SOUND) & np.where(is_tick, source < 0, feed < 0))
+        while len(unknown):
+            i = unknown[0]
             one = [c[i : i + 1] for c in (symbol, vendor, venue)]
+            same = unknown[(is_tick == is_tick[i])[unknown] & (vendor == vendor[i])[unknown] & (venue == venue[i])[unknown]]
             if is_tick[i]:
-                source[i] = _source_slot(state, *one)  # type: ignore[arg-type]
-                missing = source[i] < 0
+                same = same[symbol[same] == symbol[i]]
+                source[same] = slot = _source_slot(state, *one)  # type: ignore[arg-type]
             else:
-                feed[i] = _feed_slot(state, *one[1:])  # type: ignore[arg-type]
-                missing = feed[i] < 0
-            if missing:
-                error[i] = k.TOO_MANY_SOURCES
+                feed[same] = slot = _feed_slot(state, *one[1:])  # type: ignore[arg-type]
+            if slot < 0:
+                error[same] = k.TOO_MANY_SOURCES
+            unknown = np.setdiff1d(unknown, same, assume_unique=True)
         # A heartbeat without a venue speaks for all venues of its vendor.
         whole = other[(venue[other] == self._empty) & (error[other] == k.SOUND)]
         if len(whole):

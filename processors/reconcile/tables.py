@@ -59,9 +59,9 @@ _SOURCE = np.dtype(
         ("alive_ns", "<i8"),  # of its feed and vendor, when it last ticked
         ("state", "<i8"),  # 0 none, 1 fresh, 2 delayed, 3 stale, 4 closed: PreviousFreshnessState
         ("since_ns", "<i8"),
-        ("seq_top", "<i8"),  # highest sequence number of the window, its newest event time
-        ("seq_ns", "<i8"),
-        ("seq_seen", "<u8", (SEQ_WORDS,)),
+        ("seq_top", "<i8", (2,)),  # 0 of trades, 1 of quotes: highest sequence number of the window,
+        ("seq_ns", "<i8", (2,)),  # newest event time of a numbered tick,
+        ("seq_seen", "<u8", (2, SEQ_WORDS)),  # and the numbers seen
     ]
 )
 

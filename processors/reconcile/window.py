@@ -4,7 +4,8 @@
                             [....] [....] [....] [....] [..0 0]
                              seen numbers are 1        cleared when the top moves into it
 
-Called by ``kernel``.
+One window for trades and one for quotes: exchanges number them apart, and two numberings in one window would push each
+other out of it. Called by ``kernel``.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ _NEVER = np.iinfo(np.int64).min
 
 
 @njit(cache=True)
-def seen_before(sources: NDArray[np.void], slot: int, seq: int, ts_ns: int) -> bool:
+def seen_before(sources: NDArray[np.void], slot: int, kind: int, seq: int, ts_ns: int) -> bool:
     """Return whether the source had this sequence number already, and remember it.
 
     A number below the window was either seen or is the first of a new numbering (vendors start again each session):
@@ -25,29 +26,31 @@ def seen_before(sources: NDArray[np.void], slot: int, seq: int, ts_ns: int) -> b
     ----------
     sources
         Shape (n_sources,), rows of the table; ``seq_top``, ``seq_ns`` and ``seq_seen`` of the slot are updated.
+    kind
+        0 for a trade, 1 for a quote.
     seq
         Not null.
     """
     row = sources[slot]
-    words = len(row.seq_seen)
+    seen, top = row.seq_seen[kind], row.seq_top[kind]
+    words = len(seen)
     bit = np.uint64(1) << np.uint64(seq & 63)
     word = (seq >> 6) & (words - 1)
     # Blocks, not numbers: the difference of two blocks cannot overflow.
-    ahead = (seq >> 6) - (row.seq_top >> 6)
-    started = row.seq_ns != _NEVER
+    ahead = (seq >> 6) - (top >> 6)
+    started = row.seq_ns[kind] != _NEVER
     if not started or ahead <= -words:
-        if started and ts_ns <= row.seq_ns:
+        if started and ts_ns <= row.seq_ns[kind]:
             return True
         for j in range(words):
-            row.seq_seen[j] = 0
-        row.seq_top = seq
+            seen[j] = 0
+        top = seq
     elif ahead > 0:
         for j in range(min(ahead, words)):
-            row.seq_seen[(word - j) & (words - 1)] = 0
-        row.seq_top = seq
-    elif row.seq_seen[word] & bit:
+            seen[(word - j) & (words - 1)] = 0
+    elif seen[word] & bit:
         return True
-    row.seq_seen[word] |= bit
-    row.seq_top = max(row.seq_top, seq)
-    row.seq_ns = max(row.seq_ns, ts_ns)
+    seen[word] |= bit
+    row.seq_top[kind] = max(top, seq)
+    row.seq_ns[kind] = max(row.seq_ns[kind], ts_ns)
     return False
