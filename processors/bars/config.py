@@ -25,9 +25,9 @@ class BarsConfig:
         Closed bars of each timeframe that a late tick can still revise. 3: off-exchange reports come up to some
         minutes late; older ones say more about the reporter than about the price.
     open_minutes_max
-        Minutes of one symbol that may be open at once, while the watermark waits for a slow source. 4: two are the
-        rule (ticks run 2 s ahead of the watermark), the rest is room for a source that stalls; past it the oldest
-        minute closes early and later ticks revise it.
+        Minutes of one symbol that may be open at once, while the watermark waits for a slow source. 3: reconcile
+        waits 2 s, and at most 10 s more for a source that stalls, which spans two minutes; one is to spare. Past it
+        the oldest minute closes early and later ticks revise it. Each makes the row of every commit longer.
     fx_stale_ms, metal_stale_ms, crypto_stale_ms, equity_stale_ms, future_stale_ms
         Age of the newest tick from which the 1m consensus is stale. FX and metals 15 s: quiet hours often pass 10 s
         without a quote. Crypto and equities 5 s: liquid names tick many times a second in every session, and a
@@ -42,7 +42,7 @@ class BarsConfig:
 
     allowed_lateness_ms: int = 0
     kept_bars: int = 3
-    open_minutes_max: int = 4
+    open_minutes_max: int = 3
     fx_stale_ms: int = 15_000
     metal_stale_ms: int = 15_000
     crypto_stale_ms: int = 5_000
@@ -60,7 +60,6 @@ class BarsConfig:
             A value is out of range.
         """
         stale = tuple(f"{name}_stale_ms" for name in ASSET_CLASSES)
-        # An hour, so that no sum of times comes near the bounds of 64 bits.
         bounds = {
             "allowed_lateness_ms": (0, 3_600_000),
             "kept_bars": (1, 64),
@@ -79,4 +78,4 @@ class BarsConfig:
         """Return the stale thresholds, shape (asset classes, timeframes), in the orders of both tables."""
         minute = np.array([getattr(self, f"{name}_stale_ms") for name in ASSET_CLASSES], np.int64)
         scaled = minute[:, None] * (TIMEFRAME_NS // TIMEFRAME_NS[0])[None, :]
-        return np.minimum(scaled, self.stale_max_ms) * 1_000_000
+        return np.asarray(np.minimum(scaled, self.stale_max_ms) * 1_000_000, np.int64)

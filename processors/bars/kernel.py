@@ -234,10 +234,11 @@ def _check_freshness(
     """
     seg = _segment(cal, begin, end, t)
     is_open = seg >= begin and t < cal[1, seg]
+    due = NEVER
     if is_open:
         due = _grid(cal[1, seg])
-    else:
-        due = _grid(cal[0, seg + 1]) if seg + 1 < end else NEVER
+    elif seg + 1 < end:
+        due = _grid(cal[0, seg + 1])
     live.wants_tick = 0
     if is_open and live.seen > t:
         live.fresh_due = min(due, _grid(live.seen))
@@ -254,7 +255,7 @@ def _check_freshness(
         else:
             state = FRESH
             due = min(due, _grid(live.seen + delayed_ns[tf]))
-        if state == DELAYED or state == STALE:
+        if state in (DELAYED, STALE):
             live.wants_tick = 1
         previous = kept.state[tf]
         if state != previous:
@@ -357,7 +358,7 @@ def _revise(
                 continue
         for j in range(kept.closed.shape[1]):
             bar = kept.closed[tf, j]
-            if bar.start <= start and start < bar.end:
+            if bar.start <= start < bar.end:
                 _add(bar, ts, price, size, n_src, lat_ms)
                 bar.revision += 1
                 _publish(bar, slot, tf, raw_offset, out_bar, out_place, pos)
@@ -473,7 +474,7 @@ def run(
         if at < 0:
             if free < 0 and end < _first_end(live):
                 # Room is made by closing the oldest minute: that would be this very one.
-                fate[i] = TOO_LATE if what == IN_BAR or what == QUOTED else what
+                fate[i] = TOO_LATE if what in (IN_BAR, QUOTED) else what
                 continue
             if free < 0:
                 _make_room(

@@ -14,7 +14,7 @@ closed minute revises it and the longer bars that hold it while the minute is ke
 Where a minute had no bar, none is made afterwards.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,8 @@ class BarsStage(Stage):
     sinks = (BARS, FRESHNESS)
 
     def __init__(self, config: BarsConfig, instruments: Instruments) -> None:
-        self.tables = _tables(config)  # type: ignore[misc] - the width of a row is configured
+        # The width of a row is configured, so the tables are the instance's.
+        self.tables = _tables(config)  # type: ignore[misc]
         self.config, self.instruments = config, instruments
         registry = load_registry()
         self._layouts = {t: FlatCodec((e := registry.current(t)).schema, e.id).layout for t in self.sinks}
@@ -114,7 +115,7 @@ class BarsStage(Stage):
 
     def _reject(self, batch: Columns, is_tick: NDArray[np.bool_], instrument: I64) -> list[Rejected]:
         """Return the ticks of no known symbol or with numbers that no price can have."""
-        price, size, bid, ask = (batch[c] for c in ("price", "size", "bid", "ask"))
+        price, size, bid, ask = (np.asarray(batch[c], np.float64) for c in ("price", "size", "bid", "ask"))
         infinite = np.isinf(price) | np.isinf(size) | np.isinf(bid) | np.isinf(ask)
         bad = infinite | (size < 0) | ((batch["kind"] == kn.TRADE) & np.isnan(price))
         out = []
@@ -131,7 +132,7 @@ class BarsStage(Stage):
         clock, live, kept = state["clock"], state["live"], state["kept"]
         n_slots = len(live)
         own = self.instruments.row_of(np.array([codes[0] for codes in live.key_codes], np.int64))
-        columns = [
+        columns: list[Any] = [
             batch[c]
             for c in (
                 "kind", "ts_event", "ts_recv", "watermark", "price", "size", "bid", "ask", "n_src", "outlier",
@@ -143,10 +144,10 @@ class BarsStage(Stage):
         fresh, pos = np.empty((room, 8), np.int64), np.zeros(2, np.int64)
         fate = np.zeros(len(batch), np.uint8)
         parts: list[tuple[NDArray[np.void], I64, I64]] = []
-        done = 0
+        done, run = 0, cast(Any, kn.run)
         while done < len(batch):
             pos[:] = 0
-            done = kn.run(
+            done = run(
                 done, *columns, slot, fate,
                 n_slots, clock.rows, live.rows, kept.rows, live.dirty, kept.dirty,
                 own, self.instruments.price_basis, self.instruments.asset_class, self.instruments.calendar,

@@ -121,7 +121,7 @@ def run_stage(
         output = stage.step(state, columns(rows[at:end]))
         for topic, into in (("bars.v1", got.bars), ("data.freshness", got.fresh)):
             if topic in output.records:
-                into += as_rows(output.records[topic])
+                into.extend(as_rows(output.records[topic]))
         for fate, n in output.counts.items():
             got.counts[fate] = got.counts.get(fate, 0) + n
         got.rejected += [(r.row + at, r.error) for r in output.rejected]
@@ -150,7 +150,7 @@ class Oracle:
         self.state: dict[tuple[str, int], tuple[int, int]] = {}
         self.arrival = 0
 
-    def segment(self, symbol: str, ts: int) -> tuple[int, int, int, int, int] | None:
+    def _segment(self, symbol: str, ts: int) -> tuple[int, int, int, int, int] | None:
         s = sessions(INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].calendar)
         at = np.flatnonzero((s.open_ns <= ts) & (ts < s.close_ns))
         if not len(at):
@@ -160,8 +160,8 @@ class Oracle:
         arrays = (s.open_ns, s.close_ns, s.session_open_ns, s.session_close_ns)
         return (*(int(a[i]) for a in arrays), int(before[-1]) if len(before) else NULL_LONG)  # type: ignore[return-value]
 
-    def interval(self, symbol: str, tf: int, ts: int) -> tuple[int, int] | None:
-        seg = self.segment(symbol, ts)
+    def _interval(self, symbol: str, tf: int, ts: int) -> tuple[int, int] | None:
+        seg = self._segment(symbol, ts)
         if seg is None:
             return None
         if TIMEFRAMES[tf] == "1d":
@@ -169,11 +169,11 @@ class Oracle:
         start = ts // int(TIMEFRAME_NS[tf]) * int(TIMEFRAME_NS[tf])
         return max(start, seg[0]), min(start + int(TIMEFRAME_NS[tf]), seg[1])
 
-    def threshold(self, symbol: str, tf: int) -> int:
+    def _threshold(self, symbol: str, tf: int) -> int:
         name = INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].asset_class
         return int(self.config.stale_ns()[ASSET_CLASSES.index(name), tf])
 
-    def publish(self, symbol: str, tf: int, span: tuple[int, int], raw_offset: int) -> None:
+    def _publish(self, symbol: str, tf: int, span: tuple[int, int], raw_offset: int) -> None:
         bar = self.bars[symbol, tf][span]
         ticks = sorted(bar["ticks"])
         prices = [p for _, _, p, _, _, _ in ticks]
@@ -189,7 +189,7 @@ class Oracle:
             "quality.lat_ms": sum(t[5] for t in ticks) / n, "quality.gap": bar["gap"], "raw_offset": raw_offset,
         })  # fmt: skip
 
-    def close(self, now: int, raw_offset: int) -> None:
+    def _close(self, now: int, raw_offset: int) -> None:
         due = [
             (span[1], tf, self.symbols.index(symbol), symbol, span)
             for (symbol, tf), bars in self.bars.items()
@@ -201,7 +201,7 @@ class Oracle:
             bar["closed"] = True
             if not bar["ticks"]:
                 continue
-            seg = self.segment(symbol, span[0])
+            seg = self._segment(symbol, span[0])
             assert seg is not None
             quotes = [q for q in self.quotes.get(symbol, []) if seg[2] <= q[0] < end]
             bar["bid"] = bar["ask"] = None
@@ -209,7 +209,7 @@ class Oracle:
                 newest = max(q[0] for q in quotes)
                 _, bar["bid"], bar["ask"] = [q for q in quotes if q[0] == newest][-1]
             newest_tick = max(ts for ts in self.alive[symbol] if ts < end)
-            bar["stale"] = int(end - newest_tick >= self.threshold(symbol, tf))
+            bar["stale"] = int(end - newest_tick >= self._threshold(symbol, tf))
             ends = [s[1] for s, b in self.bars[symbol, tf].items() if b["order"] is not None]
             last = max(ends, default=None)
             if TIMEFRAMES[tf] == "1d":
@@ -217,23 +217,23 @@ class Oracle:
             else:
                 bar["gap"] = int(span[0] > seg[0] and last != span[0])
             bar["order"] = end
-            self.publish(symbol, tf, span, raw_offset)
+            self._publish(symbol, tf, span, raw_offset)
 
-    def check(self, now: int) -> None:
+    def _check(self, now: int) -> None:
         if self.checked == NULL_LONG:
             self.checked = now
         for g in range(-(-(self.checked + 1) // SECOND) * SECOND, now + 1, SECOND):
             for symbol in self.symbols:
                 if symbol in self.seen and g >= self.first[symbol]:
-                    self.look(symbol, g)
+                    self._look(symbol, g)
         self.checked = max(self.checked, now)
 
-    def look(self, symbol: str, g: int) -> None:
-        is_open, age = self.segment(symbol, g) is not None, g - self.seen[symbol]
+    def _look(self, symbol: str, g: int) -> None:
+        is_open, age = self._segment(symbol, g) is not None, g - self.seen[symbol]
         if is_open and age < 0:
             return
         for tf in range(5):
-            stale = self.threshold(symbol, tf)
+            stale = self._threshold(symbol, tf)
             state = 3 if not is_open else (2 if age >= stale else int(age >= int(stale * self.config.delayed_share)))
             previous, since = self.state.get((symbol, tf), (-1, g))
             if state != previous:
@@ -244,13 +244,14 @@ class Oracle:
                 })  # fmt: skip
 
     def feed(self, row: dict[str, Any]) -> None:
+        """Take one row."""
         now = max(self.watermark, row["watermark"] - self.config.allowed_lateness_ms * 1_000_000)
         self.watermark = now
-        self.close(now, row["raw_offset"])
-        self.check(now)
-        self.out.counts[self.apply(row, now)] += 1
+        self._close(now, row["raw_offset"])
+        self._check(now)
+        self.out.counts[self._apply(row, now)] += 1
 
-    def apply(self, row: dict[str, Any], now: int) -> str:
+    def _apply(self, row: dict[str, Any], now: int) -> str:
         if row["kind"] == "clock":
             return "clock"
         symbol, ts = row["symbol_id"], row["ts_event"]
@@ -259,7 +260,7 @@ class Oracle:
         if not row["outlier"]:
             self.first.setdefault(symbol, max(ts, now + 1))
             self.seen[symbol] = max(ts, self.seen.get(symbol, ts))
-        minute = self.interval(symbol, 0, ts)
+        minute = self._interval(symbol, 0, ts)
         if minute is None:
             return "off_session"
         basis = INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].price_basis
@@ -267,7 +268,7 @@ class Oracle:
         if row["outlier"]:
             if not closed and is_basis:
                 for tf in range(5):
-                    self.bar(symbol, tf, ts)["cut"] += 1
+                    self._bar(symbol, tf, ts)["cut"] += 1
             return "cut"
         if not closed:
             self.alive.setdefault(symbol, []).append(ts)
@@ -277,15 +278,15 @@ class Oracle:
             return "zero_size"
         if not is_basis or row["price"] is None:
             return "too_late" if closed else "quote"
-        return self.form(row, minute, closed)
+        return self._form(row, minute, closed)
 
-    def bar(self, symbol: str, tf: int, ts: int) -> dict[str, Any]:
-        span = self.interval(symbol, tf, ts)
+    def _bar(self, symbol: str, tf: int, ts: int) -> dict[str, Any]:
+        span = self._interval(symbol, tf, ts)
         assert span is not None
         fresh = {"ticks": [], "cut": 0, "closed": False, "order": None, "revision": 0}
         return self.bars.setdefault((symbol, tf), {}).setdefault(span, fresh)
 
-    def form(self, row: dict[str, Any], minute: tuple[int, int], closed: bool) -> str:
+    def _form(self, row: dict[str, Any], minute: tuple[int, int], closed: bool) -> str:
         symbol, ts = row["symbol_id"], row["ts_event"]
         if closed:
             ends = [b["order"] for b in self.bars.get((symbol, 0), {}).values() if b["order"] is not None]
@@ -296,13 +297,13 @@ class Oracle:
         self.arrival += 1
         lat_ms = (row["ts_recv"] - ts) / 1e6
         for tf in range(5):
-            bar = self.bar(symbol, tf, ts)
+            bar = self._bar(symbol, tf, ts)
             bar["ticks"].append((ts, self.arrival, row["price"], row["size"], row["n_src"], lat_ms))
             if bar["closed"]:
                 bar["revision"] += 1
-                span = self.interval(symbol, tf, ts)
+                span = self._interval(symbol, tf, ts)
                 assert span is not None
-                self.publish(symbol, tf, span, row["raw_offset"])
+                self._publish(symbol, tf, span, row["raw_offset"])
         return "revised" if closed else "in_bar"
 
 

@@ -7,24 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.bars.config import BarsConfig
-from tests.bars.oracle import INSTRUMENTS, SECOND, clock, ns, run_oracle, run_stage, tick
+from tests.bars.oracle import SECOND, clock, ns, run_oracle, run_stage, tick
 
-# Shortly before: the close in New York, the Friday close of FX, midnight, the lunch break in Tokyo, Monday's open of FX.
-STARTS = tuple(
-    map(ns, ("2014-05-01T19:53:20", "2014-05-02T20:54:00", "2014-05-05T23:56:00", "2014-05-07T02:24:10",
-             "2014-05-04T20:57:30"))
-)  # fmt: skip
-SYMBOLS = [r.symbol_id for r in INSTRUMENTS.rows]
+# Shortly before the close in New York, the Friday close of FX, midnight, lunch in Tokyo, the Sunday open of FX; and who
+# trades then.
+STARTS = (
+    ("2014-05-01T19:53:20", ("IBM:T", "EUR:T", "BTC:T")),
+    ("2014-05-02T20:54:00", ("EUR:T", "ESZ:T", "BTC:T")),
+    ("2014-05-05T23:56:00", ("BTC:T", "EUR:T", "TYO:T")),
+    ("2014-05-07T02:24:10", ("TYO:T", "ESZ:T")),
+    ("2014-05-04T20:57:30", ("EUR:T", "BTC:T")),
+)
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Draw a stream: time goes on by 0 to 90 s, ticks come up to 3 min late, prices and sizes are exact in binary."""
-    now, newest, rows = draw(st.sampled_from(STARTS)), 0, []
-    symbols = draw(st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=3, unique=True))
-    for i in range(draw(st.integers(5, 60))):
-        now += draw(st.sampled_from((0, 1, 300, 1_000, 2_500, 9_000, 31_000, 90_000))) * 1_000_000
-        late = draw(st.sampled_from((0, 0, 0, 0, 1, 700, 3_000, 61_000, 180_000))) * 1_000_000
+    begin, symbols = draw(st.sampled_from(STARTS))
+    now, newest, rows = ns(begin), 0, []
+    for i in range(draw(st.integers(15, 60))):
+        now += draw(st.sampled_from((0, 1, 300, 1_000, 2_500, 9_000, 24_000, 40_000))) * 1_000_000
+        late = draw(st.sampled_from((0, 0, 0, 0, 1, 700, 3_000, 30_000, 61_000, 61_000, 120_000))) * 1_000_000
         newest = max(newest, now)
         if draw(st.integers(0, 9)) == 0:
             rows.append(clock(newest - 2 * SECOND, i))
