@@ -63,16 +63,17 @@ class FeedFile:
         ConfigError
             The file cannot be read to its end, or a row has no time.
         """
-        parts = self.parsed()
-        if not self.in_order:
-            whole = list(parts)
-            ticks = Columns(whole[0].layout, np.hstack([c.ints for c in whole]), np.hstack([c.floats for c in whole]))
-            order = np.argsort(ticks["ts_recv"], kind="stable")
-            parts = (ticks.take(order[i : i + READ_ROWS]) for i in range(0, len(order), READ_ROWS))
-        for ticks in parts:
+        for ticks in self.parsed() if self.in_order else self._sorted():
             if self.unnumbered:
                 ticks["seq"][np.isin(_sources(ticks), list(self.unnumbered))] = NULL_LONG
             yield ticks
+
+    def _sorted(self) -> Iterator[Columns]:
+        parts = list(self.parsed())
+        whole = Columns(parts[0].layout, np.hstack([c.ints for c in parts]), np.hstack([c.floats for c in parts]))
+        order = np.argsort(port.longs(whole, "ts_recv"), kind="stable")
+        for i in range(0, len(order), READ_ROWS):
+            yield whole.take(order[i : i + READ_ROWS])
 
     def parsed(self) -> Iterator[Columns]:
         """Yield the ticks in the order of the file, as the adapter gives them."""

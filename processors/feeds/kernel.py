@@ -23,7 +23,7 @@ def murmur2(data: NDArray[np.uint8]) -> int:
     """
     low32 = 0xFFFFFFFF
     n = len(data)
-    h = (MURMUR2_SEED ^ n) & low32
+    h = np.int64((MURMUR2_SEED ^ n) & low32)
     for i in range(0, n - n % 4, 4):
         k = np.int64(data[i]) | np.int64(data[i + 1]) << 8 | np.int64(data[i + 2]) << 16 | np.int64(data[i + 3]) << 24
         # Products of 32-bit numbers wrap in 64 bits, which leaves the low 32 bits right.
@@ -38,7 +38,7 @@ def murmur2(data: NDArray[np.uint8]) -> int:
         h = (h * _M) & low32
     h ^= h >> 13
     h = (h * _M) & low32
-    return h ^ (h >> 15)
+    return int(h ^ (h >> 15))
 
 
 @njit(cache=True)

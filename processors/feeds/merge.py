@@ -102,11 +102,8 @@ class _Cursor:
         """Take the buffered ticks before a time, all where it is None; None where there are none."""
         if not self.buffer:
             return None
-        n = (
-            len(self.buffer)
-            if until is None
-            else int(np.searchsorted(port.longs(self.buffer.columns, "ts_recv"), until))
-        )
+        recv = port.longs(self.buffer.columns, "ts_recv")
+        n = len(recv) if until is None else int(np.searchsorted(recv, until))
         if n == 0:
             return None
         out, rest = self.buffer.take(slice(0, n)), self.buffer.take(slice(n, None))

@@ -100,7 +100,8 @@ def longs(ticks: Columns, name: str) -> I64:
     """Return an integer column of ticks, as a view."""
     is_float, row = ticks.layout.column[name]
     assert not is_float
-    return ticks.ints[row]
+    out: I64 = ticks.ints[row]
+    return out
 
 
 def times(rows: Rows, name: str) -> I64:

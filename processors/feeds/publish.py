@@ -8,21 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from processors.errors import ConfigError, RetryableError
 from processors.feeds import port
 from processors.feeds.files import Recording
 from processors.feeds.replay import BATCH_ROWS, Step, steps
-from processors.runtime.batch import EncodedBatch
+from processors.feeds.resume import BROKER_TIMEOUT_S, Held
 from processors.runtime.plain import PlainSink
 from processors.runtime.strings import STRINGS
 from processors.runtime.topics import create_topics
 from processors.topology import PARTITIONS
 
-BROKER_TIMEOUT_S = 8.0
-"""How long to look for the broker before saying that it is away."""
 DELIVERY_TIMEOUT_S = 60.0
 """How long a record may be under way before the run fails: a broker's restart fits in, a dead broker is noticed."""
 PAUSE_S_MAX = 2.0
@@ -168,7 +166,7 @@ class Publisher:
         topic = options.prefix + port.RAW_TOPIC
         self._find_broker()
         create_topics(self.bootstrap_servers, options.prefix, [port.RAW_TOPIC], options.partitions)
-        held = _Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
+        held = Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
         pace = _Pace(options.speed)
         account = Published()
         producer = self._producer()
@@ -279,81 +277,3 @@ class _Pace:
         producer.poll(max(0.0, self._due_s - now_s))
         # poll comes back early for an event.
         time.sleep(max(0.0, self._due_s - time.monotonic()))
-
-
-class _Held:
-    """What the topic holds already, so that a resumed replay goes on after it."""
-
-    def __init__(self, bootstrap_servers: str, topic: str, partitions: int) -> None:
-        self._topic = topic
-        self._offset = [0] * partitions
-        self.skipped = 0
-        consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": "mps-replay",
-                "enable.auto.commit": False,
-                "log_level": 2,
-            }
-        )
-        try:
-            self._end = [self._bounds(consumer, p) for p in range(partitions)]
-            self._last = [self._value(consumer, p) for p in range(partitions)]
-        finally:
-            consumer.close()
-
-    def _bounds(self, consumer: Consumer, partition: int) -> int:
-        try:
-            return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=BROKER_TIMEOUT_S)[1]
-        except KafkaException as e:
-            raise RetryableError(f"the end of {self._topic} [{partition}] is not known: {e.args[0].str()}") from e
-
-    def _value(self, consumer: Consumer, partition: int) -> bytes | None:
-        """Return the last record of a partition; None where it is empty."""
-        if self._end[partition] == 0:
-            return None
-        consumer.assign([TopicPartition(self._topic, partition, self._end[partition] - 1)])
-        message = consumer.poll(BROKER_TIMEOUT_S)
-        if message is None or message.error() is not None:
-            raise RetryableError(f"the last record of {self._topic} [{partition}] cannot be read")
-        return message.value() or b""
-
-    def rest(self, batches: list[EncodedBatch]) -> list[EncodedBatch]:
-        """Return what the topic does not hold yet of these batches.
-
-        Raises
-        ------
-        ConfigError
-            The topic's last record is not the one this recording has at its offset.
-        """
-        out = []
-        for batch in batches:
-            p = batch.partition
-            begin, self._offset[p] = self._offset[p], self._offset[p] + len(batch)
-            skip = min(len(batch), max(0, self._end[p] - begin))
-            self.skipped += skip
-            if skip and begin + skip == self._end[p]:
-                ours = batch.payload[batch.start[skip - 1] : batch.start[skip]].tobytes()
-                if ours != self._last[p]:
-                    self._refuse(p, "another record")
-            if skip < len(batch):
-                out.append(_tail(batch, skip))
-        return out
-
-    def check_all_found(self) -> None:
-        """Refuse a topic that holds more than the whole recording."""
-        for p, end in enumerate(self._end):
-            if end > self._offset[p]:
-                self._refuse(p, f"{end - self._offset[p]:,} records too many")
-
-    def _refuse(self, partition: int, found: str) -> None:
-        raise ConfigError(
-            f"{self._topic} [{partition}]", "records", found,
-            "--resume goes on with the same files and options; publish to a fresh topic, or without --resume",
-        )  # fmt: skip
-
-
-def _tail(batch: EncodedBatch, skip: int) -> EncodedBatch:
-    return EncodedBatch(
-        batch.topic, batch.partition, batch.payload, batch.start[skip:], batch.key, batch.key_start[skip:]
-    )
