@@ -15,6 +15,7 @@ Windows are computed anew from the ring at every bar, from the oldest bar to the
 would make a value depend on bars outside its window. Averages with an unbounded memory (exponential, Wilder's) start
 with the plain mean of their first window, as TA-Lib's do.
 """
+# Longer than 300 lines on purpose: numba's cache of a function does not see a change of what it calls in another file.
 # One signature for all indicators, whatever each of them reads.
 # ruff: noqa: ARG001
 
