@@ -28,13 +28,15 @@ DEFAULT = SinkConfig()
 @click.option("--log-level", default="INFO", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def sink(
-    *, once: bool, port: int | None, warehouse: Path | None, no_redis: bool, prefix: str, redis_rows: int, log_level: str
-) -> None:
-    r"""Store bars, gold rows, signals, freshness and dead letters in ClickHouse, exactly once; latest in Redis.
+    *, once: bool, port: int | None, warehouse: Path | None, no_redis: bool, prefix: str, redis_rows: int,
+    log_level: str,
+) -> None:  # fmt: skip
+    r"""Store bars, gold rows, signals, freshness and dead letters in ClickHouse, and the latest rows in Redis.
 
+    ClickHouse gets each record exactly once, whatever is killed: the next run goes on where the rows end.
     Without MPS_CLICKHOUSE_URL the process owns an embedded ClickHouse, and answers for it at a local address:
     `mps sql` finds it, and any ClickHouse client can use it to read. GET /stats there tells rows and lag.
-    Stop it with SIGTERM or Ctrl-C, or kill it: the next run goes on where the rows end.
+    Stop it with SIGTERM or Ctrl-C.
 
     \b
     mps sink                    run until stopped

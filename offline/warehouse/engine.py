@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from offline.warehouse.guard import check_reads_only, format_of
 from processors.errors import PlatformError, RetryableError
@@ -92,7 +92,7 @@ class Engine:
 
         # chDB compares paths as text; ``clickhouse-connect`` resolves them in this way too.
         self._path = os.path.realpath(path)
-        self._connect: Callable[[str], Any] = chdb.connect
+        self._connect = cast("Callable[[str], Any]", chdb.connect)
         try:
             # Held open: the engine ends with its last handle.
             self._root = self._connect(self._path)
