@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processors.runtime.batch import I64, MessageBatch
 from processors.runtime.native import choose_path
+from processors.runtime.ports import Source
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Tap:
     count: int = 0
     last_offset: dict[int, int] = field(default_factory=dict)
     _consumer: Consumer = field(init=False)
+    _source: Source = field(init=False)
 
     def __post_init__(self) -> None:
         """Assign every partition."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 from numpy.typing import NDArray
 
 from processors.errors import BackpressureError, ConfigError
@@ -87,6 +87,11 @@ def _insert(k: int, slot: int, keys: I64, slots: NDArray[np.int32]) -> None:
     slots[i] = slot
 
 
+def _rows(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the rows as kernels take them; interpreted kernels (NUMBA_DISABLE_JIT=1) want fields as attributes too."""
+    return rows.view(np.recarray) if config.DISABLE_JIT else rows
+
+
 class Table:
     """Rows by key; see the module's docstring.
 
@@ -96,8 +101,7 @@ class Table:
 
     def __init__(self, spec: TableSpec) -> None:
         self.spec = spec
-        self.rows = np.zeros(16, spec.fresh.dtype)
-        self.rows[:] = spec.fresh
+        self.rows = _rows(np.full(16, spec.fresh))
         self.dirty = np.zeros(16, np.uint8)
         self.key_codes: list[tuple[int, ...]] = []
         self._packed: list[int] = []
@@ -124,9 +128,7 @@ class Table:
         BackpressureError
             More than ``ROWS_MAX`` keys in one partition.
         """
-        packed = np.zeros(len(codes[0]), np.int64)
-        for part in codes:
-            packed = (packed << _CODE_BITS) | part
+        packed = self._pack(codes)
         out = np.empty(len(packed), np.int32)
         if _lookup(packed, self._map_key, self._map_slot, out):
             unknown = np.flatnonzero(out < 0)
@@ -135,6 +137,20 @@ class Table:
                 self._add(tuple(int(part[i]) for part in codes))
             _lookup(packed, self._map_key, self._map_slot, out)
         return out
+
+    def find(self, *codes: I64) -> NDArray[np.int32]:
+        """Return the slot of each key as ``slots`` does, -1 for one not in the table: nothing is added."""
+        packed = self._pack(codes)
+        out = np.empty(len(packed), np.int32)
+        _lookup(packed, self._map_key, self._map_slot, out)
+        return out
+
+    @staticmethod
+    def _pack(codes: tuple[I64, ...]) -> I64:
+        packed = np.zeros(len(codes[0]), np.int64)
+        for part in codes:
+            packed = (packed << _CODE_BITS) | part
+        return packed
 
     def key(self, slot: int) -> tuple[str, ...]:
         """Return the key of a slot as texts."""
@@ -173,7 +189,7 @@ class Table:
                 )  # fmt: skip
             assert at == slot, f"changelog of {self.spec.name} misses slot {slot}"
             self._add(tuple(STRINGS.code(part) for part in unpack_key(key)[1:]))
-            self.rows[slot] = np.frombuffer(value[_HEADER.size :], self.rows.dtype)[0]
+            self.rows[slot] = row_of(self.spec, value)
         self.clean()
 
     def _add(self, codes: tuple[int, ...]) -> int:
@@ -181,7 +197,7 @@ class Table:
         if slot >= ROWS_MAX:
             raise BackpressureError(f"table {self.spec.name} is full: {ROWS_MAX} keys in one partition")
         if slot >= len(self.rows):
-            self.rows = np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)])
+            self.rows = _rows(np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)]))
             self.dirty = np.concatenate([self.dirty, np.zeros(len(self.dirty), np.uint8)])
         packed = 0
         for c in codes:
@@ -197,6 +213,12 @@ class Table:
         # A new row is dirty even if no kernel touches it: its slot must survive a restore.
         self.dirty[slot] = 1
         return slot
+
+
+def row_of(spec: TableSpec, value: bytes) -> np.void:
+    """Return the row of one changelog value."""
+    row: np.void = np.frombuffer(value[_HEADER.size :], spec.fresh.dtype)[0]
+    return row
 
 
 COUNTS = TableSpec("counts", np.array((0,), [("n", "<i8")]), 1)
