@@ -39,7 +39,8 @@ ROWS_MIN = 200
 """Fewest rows of fit and of calibration, over all timeframes and for a timeframe to be scored at all."""
 COVERAGE = 0.9
 SHRINKAGE_ROWS = 50.0
-"""A regime's mean gain weighs like its rows, the mean over all regimes like this many."""
+"""The mean size of all moves, up or down, weighs like this many independent rows in the mean gain or loss of a regime:
+a stress that happened to fall in the recording must not become a bet on falling."""
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -196,8 +197,9 @@ def _card(
     gains, losses, quantiles = {}, {}, {}
     for tf in timeframes:
         here = data.tf == data.timeframes.index(tf)
-        gain = mean_size_by_regime(data.move[seen & here], data.regime[seen & here], len(data.regimes))
-        loss = mean_size_by_regime(-data.move[seen & here], data.regime[seen & here], len(data.regimes))
+        move, regime = data.move[seen & here], data.regime[seen & here]
+        gain = mean_size_by_regime(move, regime, len(data.regimes), HORIZON_BARS[tf])
+        loss = mean_size_by_regime(-move, regime, len(data.regimes), HORIZON_BARS[tf])
         rows = split.calibration & here
         predicted = probability[rows] * gain[data.regime[rows]] - (1 - probability[rows]) * loss[data.regime[rows]]
         gains[tf], losses[tf] = tuple(gain.tolist()), tuple(loss.tolist())
@@ -223,20 +225,25 @@ def _card(
     )
 
 
-def mean_size_by_regime(move: F64, regime: NDArray[np.int64], n_regimes: int) -> F64:
-    """Return the mean of the positive moves of each regime, drawn to that of all regimes, shape (n_regimes,).
+def mean_size_by_regime(move: F64, regime: NDArray[np.int64], n_regimes: int, horizon_bars: int) -> F64:
+    """Return the mean of the positive moves of each regime, drawn to the mean size of all moves, shape (n_regimes,).
+
+    Parameters
+    ----------
+    move
+        Shape (n,), signed moves of overlapping horizons: as many rows as a horizon has bars count as one.
 
     Raises
     ------
     ConfigError
-        No move is positive: a market that only falls, or never moves, is none to learn from.
+        Nothing moved.
     """
+    overall = float(np.abs(move).mean())
+    if not overall > 0:
+        raise ConfigError("training", "moves", "none", "recordings in which prices move")
     positive = move > 0
-    if not positive.any():
-        raise ConfigError("training", "moves of one sign", len(move), "recordings in which prices rise and fall")
-    overall = move[positive].mean()
-    total = np.bincount(regime[positive], move[positive], n_regimes)
-    count = np.bincount(regime[positive], minlength=n_regimes)
+    total = np.bincount(regime[positive], move[positive], n_regimes) / horizon_bars
+    count = np.bincount(regime[positive], minlength=n_regimes) / horizon_bars
     return np.asarray((total + SHRINKAGE_ROWS * overall) / (count + SHRINKAGE_ROWS))
 
 

@@ -154,11 +154,11 @@ def test_conformal_bounds_hold_their_share():
 
 
 def test_regime_means_are_drawn_to_the_overall_mean():
-    """A regime without rows has the overall mean; one with many has nearly its own."""
-    move = np.array([1.0] * 1000 + [3.0] * 1000 + [-9.0] * 10)
-    regime = np.array([0] * 1000 + [1] * 1010)
-    sizes = t.mean_size_by_regime(move, regime, 3)
-    assert sizes[2] == pytest.approx(2.0)
-    assert sizes[0] == pytest.approx((1000 + 100) / 1050)
-    with pytest.raises(ConfigError):
-        t.mean_size_by_regime(-np.ones(5), np.zeros(5, np.int64), 3)
+    """A regime without rows has the mean size of all moves; the longer the horizon, the less its rows say."""
+    move = np.array([1.0] * 1000 + [3.0] * 1000 + [-2.0] * 1000)
+    regime = np.array([0] * 1000 + [1] * 2000)
+    sizes = t.mean_size_by_regime(move, regime, 3, 1)
+    assert sizes.tolist() == pytest.approx([(1000 + 100) / 1050, (3000 + 100) / 1050, 2.0])
+    assert t.mean_size_by_regime(move, regime, 3, 10)[0] == pytest.approx((100 + 100) / 150)
+    with pytest.raises(ConfigError, match="none"):
+        t.mean_size_by_regime(np.zeros(5), np.zeros(5, np.int64), 3, 1)
