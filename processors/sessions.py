@@ -13,9 +13,13 @@ FX
     the day on which it ends. No session of Christmas Day and New Year's Day, when banks are shut in every centre; a
     holiday is not moved to a weekday, since spot FX trades on every day that is no holiday somewhere.
 METAL
-    Spot metals: Sunday 18:00 to Friday 17:00 New York, shut each day from 17:00 to 18:00. No session of Christmas
-    Day, New Year's Day and Good Friday, as on the futures exchange that the market makers hedge on. The shortened
-    sessions of other United States holidays differ from maker to maker: they are whole sessions here.
+    Spot metals: Sunday 18:00 to Friday 17:00 New York, shut each day from 17:00 to 18:00; to 18 September 2015 from
+    17:15, Friday aside, as the recorded quotes of 2014 show: the market makers follow the futures exchange that they
+    hedge on, which shortened its day then. No session of Christmas Day, New Year's Day and Good Friday, as there. The
+    shortened sessions of other United States holidays differ from maker to maker: they are whole sessions here.
+
+Market makers also publish before the week opens (FXCM's recorded Sunday quotes begin at 15:00 New York): those are
+indications, outside every session.
 """
 
 import warnings
@@ -40,6 +44,9 @@ FIRST_DAY = pd.Timestamp("1990-01-01")
 LAST_DAY = pd.Timestamp("2040-12-31")
 """Sessions are known from the first to the last of these days, or as far as the calendar's own rules reach."""
 
+_Times = tuple[tuple[pd.Timestamp | None, time], ...]
+"""Local times of open or close, each with the first session on which it holds."""
+
 _CHRISTMAS = Holiday("Christmas Day", month=12, day=25)
 _NEW_YEAR = Holiday("New Year's Day", month=1, day=1)
 
@@ -49,8 +56,8 @@ class FXCalendar(ec.ExchangeCalendar):  # type: ignore[misc]
 
     name = "FX"
     tz = ZoneInfo("America/New_York")
-    open_times = ((None, time(17)),)
-    close_times = ((None, time(17)),)
+    open_times: _Times = ((None, time(17)),)
+    close_times: _Times = ((None, time(17)),)
     open_offset = -1
 
     @property
@@ -60,15 +67,21 @@ class FXCalendar(ec.ExchangeCalendar):  # type: ignore[misc]
 
 
 class MetalCalendar(FXCalendar):
-    """Spot metals: each session from 18:00 of the day before to 17:00 New York, named by the day it ends."""
+    """Spot metals: from 18:00 of the day before to 17:00 New York (once 17:15), named by the day it ends."""
 
     name = "METAL"
     open_times = ((None, time(18)),)
+    close_times = ((None, time(17, 15)), (pd.Timestamp("2015-09-21"), time(17)))
 
     @property
     def regular_holidays(self) -> HolidayCalendar:
         """Return the days without a session."""
         return HolidayCalendar([_NEW_YEAR, GoodFriday, _CHRISTMAS])
+
+    @property
+    def special_closes(self) -> list[tuple[time, int]]:
+        """Return the weekday, counted from Monday, that never closed later than 17:00."""
+        return [(time(17), 4)]
 
 
 class FuturesCalendar(CMESExchangeCalendar):  # type: ignore[misc]

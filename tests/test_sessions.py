@@ -117,14 +117,17 @@ def test_an_alias_names_the_sessions_of_our_own_calendar() -> None:
     assert _ns("2023-06-19T17:00:00") in sessions("COMEX").close_ns
 
 
-def test_spot_metal_opens_at_six_and_rests_one_hour_a_day() -> None:
-    """Spot metal opens at six and rests one hour a day; its recording begins on a Sunday at 22:00 UTC."""
+def test_spot_metal_opens_at_six_and_rests_each_day() -> None:
+    """Spot metal opens at six and rests each day; its recording begins on a Sunday at 22:00 UTC."""
     s = sessions("METAL")
     at = segment_at(s.open_ns, s.close_ns, _ns("2014-05-04T22:00:00"))
     assert at >= 0
     assert s.open_ns[at] == _ns("2014-05-04T22:00:00")
-    assert s.close_ns[at] == _ns("2014-05-05T21:00:00")
+    assert s.close_ns[at] == _ns("2014-05-05T21:15:00")
     assert segment_at(s.open_ns, s.close_ns, _ns("2014-05-05T21:30:00")) == -1
+    closes = {_label(label): _local(ns).time() for label, ns in zip(s.label_ns, s.close_ns, strict=True)}
+    days = ("2014-05-09", "2015-09-17", "2015-09-18", "2015-09-21", "2015-09-25")
+    assert [closes[d].strftime("%H:%M") for d in days] == ["17:00", "17:15", "17:00", "17:00", "17:00"]
     assert "2014-04-18" not in {_label(ns) for ns in s.label_ns}
 
 

@@ -295,7 +295,7 @@ def test_unknown_symbols_and_impossible_numbers_go_to_the_dead_letter() -> None:
 
 
 def test_an_output_larger_than_its_buffer_comes_in_parts_and_whole() -> None:
-    """An output larger than its buffer comes in parts and whole: a week of opens and closes in one jump of the clock."""
+    """An output larger than its buffer comes in parts and whole: a year of opens in one jump of the clock."""
     rows = [tick(r.symbol_id, T) for r in INSTRUMENTS.rows]
     got = run_stage([*rows, clock(T + 400 * 86_400 * SECOND)])
     assert len(got.fresh) > 4096
