@@ -124,13 +124,13 @@ def in_order(ts_ns: NDArray[np.int64], slots: NDArray[np.int32], rows: NDArray[n
     ts_ns, slots, ok
         Shape (n,); rows with ``ok`` 0 are left alone.
     rows, dirty
-        The state: ``rows[slot].ts_ns`` is the newest row seen.
+        The state: ``rows[slot]["ts_ns"]`` is the newest row seen.
     """
     for i in range(len(ts_ns)):
         if ok[i] == 0:
             continue
-        if ts_ns[i] <= rows[slots[i]].ts_ns:
+        if ts_ns[i] <= rows[slots[i]]["ts_ns"]:
             ok[i] = 0
         else:
-            rows[slots[i]].ts_ns = ts_ns[i]
+            rows[slots[i]]["ts_ns"] = ts_ns[i]
             dirty[slots[i]] = 1

@@ -100,3 +100,21 @@ def test_compiled_rows_equal_the_interpreted_ones():
     k.decide_rows.py_func(rows, 0.35, 0.12, 0.05, slow)
     np.testing.assert_array_equal(fast, slow)
     assert (fast[k.NAV_FRAC][rows[k.VOL_BAR] == 0] == 0).all()
+
+
+def test_compiled_order_equals_the_interpreted_one():
+    """Compiled and interpreted, the same rows are in order, and the same state is left."""
+    rng = np.random.default_rng(4)
+    ts, slots = rng.integers(0, 50, 300), rng.integers(0, 3, 300).astype(np.int32)
+    left = []
+    for function in (k.in_order, k.in_order.py_func):
+        rows, dirty = np.zeros(4, [("ts_ns", "<i8")]), np.zeros(4, np.uint8)
+        ok = (np.arange(300) % 7 != 0).astype(np.uint8)
+        function(ts, slots, rows, dirty, ok)
+        left.append((ok.tolist(), rows["ts_ns"].tolist(), dirty.tolist()))
+    assert left[0] == left[1]
+    newest = [0, 0, 0]
+    for i in range(300):
+        if i % 7:
+            assert left[0][0][i] == (ts[i] > newest[slots[i]])
+            newest[slots[i]] = max(newest[slots[i]], ts[i])
