@@ -1,6 +1,7 @@
 """Bars and freshness the obvious way: every tick of every interval kept in a list, every second looked at."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,19 @@ def as_rows(batch: Columns) -> list[dict[str, Any]]:
     return out
 
 
+@cache
+def _segments(calendar: str) -> list[tuple[int, int, int, int, int]]:
+    """Return the segments of spring 2014: all that the streams touch, few enough to walk through."""
+    s = sessions(calendar)
+    at = np.flatnonzero((s.open_ns >= ns("2014-04-20")) & (s.open_ns < ns("2014-05-20")))
+    out = []
+    for i in at:
+        before = s.session_close_ns[s.session_close_ns <= s.session_open_ns[i]][-1]
+        arrays = (s.open_ns, s.close_ns, s.session_open_ns, s.session_close_ns)
+        out.append((*(int(a[i]) for a in arrays), int(before)))
+    return out  # type: ignore[return-value]
+
+
 @dataclass
 class Run:
     """What a run over rows gave."""
@@ -151,14 +165,11 @@ class Oracle:
         self.arrival = 0
 
     def _segment(self, symbol: str, ts: int) -> tuple[int, int, int, int, int] | None:
-        s = sessions(INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].calendar)
-        at = np.flatnonzero((s.open_ns <= ts) & (ts < s.close_ns))
-        if not len(at):
-            return None
-        i = int(at[0])
-        before = s.session_close_ns[s.session_close_ns <= s.session_open_ns[i]]
-        arrays = (s.open_ns, s.close_ns, s.session_open_ns, s.session_close_ns)
-        return (*(int(a[i]) for a in arrays), int(before[-1]) if len(before) else NULL_LONG)  # type: ignore[return-value]
+        """Return open and close of the segment of ``ts``, of its session, and the close of the session before."""
+        for segment in _segments(INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].calendar):
+            if segment[0] <= ts < segment[1]:
+                return segment
+        return None
 
     def _interval(self, symbol: str, tf: int, ts: int) -> tuple[int, int] | None:
         seg = self._segment(symbol, ts)
@@ -213,7 +224,7 @@ class Oracle:
             ends = [s[1] for s, b in self.bars[symbol, tf].items() if b["order"] is not None]
             last = max(ends, default=None)
             if TIMEFRAMES[tf] == "1d":
-                bar["gap"] = int(seg[4] != NULL_LONG and last != seg[4])
+                bar["gap"] = int(last != seg[4])
             else:
                 bar["gap"] = int(span[0] > seg[0] and last != span[0])
             bar["order"] = end
