@@ -29,10 +29,10 @@ def _until_ns(text: str | None) -> int | None:
 
 def _table(report: dict[str, Any]) -> Table:
     table = Table(title="Later rows, never seen in training")
-    for name in ("timeframe", "rows", "independent", "up", "AUC", "log loss", "of base rate", "ECE", "coverage"):
-        table.add_column(name, justify="left" if name == "timeframe" else "right")
+    for name in ("tf", "rows", "independent", "up", "AUC ± se", "log loss", "of base rate", "ECE", "coverage"):
+        table.add_column(name, justify="left" if name == "tf" else "right", no_wrap=name.startswith("AUC"))
     for row in report["out_of_sample"]:
-        area = "-" if row["auc"] is None else f"{row['auc']:.3f} ± {row['auc_standard_error']:.3f}"
+        area = "-" if row["auc"] is None else f"{row['auc']:.2f} ± {row['auc_standard_error']:.2f}"
         table.add_row(
             row["timeframe"], f"{row['n']:,}", f"{row['n_independent']:,.0f}", f"{row['up_share']:.3f}", area,
             f"{row['log_loss']:.4f}", f"{row['log_loss_base_rate']:.4f}", f"{row['ece']:.3f}",
@@ -48,7 +48,7 @@ def _table(report: dict[str, Any]) -> Table:
 @click.option("--seed", default=1, show_default=True, help="The same rows and seed give the same file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: int, as_json: bool) -> None:
-    r"""Train the baseline on recorded ticks, export it to ONNX, and judge it on the rows after.
+    """Train the baseline on recorded ticks, export it to ONNX, and judge it on the rows after.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
     through the same stages as live ticks, in memory. The score stage never scores a row that training has seen.
@@ -56,7 +56,7 @@ def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: in
     \b
       mps train                                  the shipped recordings
       mps train my_ticks.parquet --out my.onnx   your own; deploy with MPS_MODEL=my.onnx
-    """
+    """  # noqa: D301 - click wants the control character itself
     from offline.dataset import record_gold
     from offline.train_baseline import train_baseline
     from processors.score.model import model_path
