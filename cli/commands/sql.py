@@ -51,7 +51,7 @@ def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: in
     if machine:
         click.get_binary_stream("stdout").write(answer.body)
     elif answer.body:
-        _show(json.loads(answer.body), limit, answer, elapsed_s)
+        _show(json.loads(answer.body), limit, elapsed_s)
 
 
 def _answer(text: str, default_format: str, settings: dict[str, str]) -> Answer:
@@ -94,7 +94,7 @@ def _database(known: Endpoints) -> str:
     return urlsplit(known.clickhouse_url or "").path.strip("/") or DATABASE
 
 
-def _show(found: dict[str, Any], limit: int, answer: Answer, elapsed_s: float) -> None:
+def _show(found: dict[str, Any], limit: int, elapsed_s: float) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -110,7 +110,7 @@ def _show(found: dict[str, Any], limit: int, answer: Answer, elapsed_s: float) -
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
     more = f"first {limit} rows (--limit shows more, --csv and --json give all)" if len(rows) > limit else _count(rows)
-    console.print(f"{more} in {elapsed_s * 1e3:.0f} ms, {answer.rows_read:,} rows read", style="dim", markup=False)
+    console.print(f"{more} in {elapsed_s * 1e3:.0f} ms", style="dim", markup=False)
 
 
 def _count(rows: list[Any]) -> str:

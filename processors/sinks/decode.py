@@ -115,7 +115,7 @@ class RowDecoder:
         """
         fast, slow, refused, marks = self._fast(records)
         tables, positions = ([fast[0]], [fast[1]]) if fast else ([], [])
-        if len(slow):
+        if len(slow) or not tables:
             rows, at, failed, more_marks = self._slow(records, slow)
             tables, positions = [*tables, rows], [*positions, at]
             refused, marks = refused + failed, marks + more_marks
