@@ -14,7 +14,7 @@ from numba import njit
 from processors.errors import BackpressureError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
-from processors.runtime.strings import NOT_UTF8, STRINGS, intern
+from processors.runtime.strings import NOT_UTF8, STRINGS, intern, is_utf8
 
 HEADER_BYTES = 5
 STRING_BYTES_MAX = 4096
@@ -82,9 +82,11 @@ def _skip_string_array(data: U8, p: int, end: int) -> int:
                 return p
             if n < 0 or n > STRING_BYTES_MAX:
                 return -BAD_STRING
-            p += n
-            if p > end:
+            if p + n > end:
                 return -TRUNCATED
+            if not is_utf8(data, p, p + n):
+                return -BAD_UTF8
+            p += n
 
 
 @njit(cache=True)
@@ -158,7 +160,7 @@ def _decode(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: see ``_va
                 if p - begin > STRING_BYTES_MAX:
                     p = -BAD_STRING
                     break
-                # No UTF-8 check: block counts are not text.
+                # No UTF-8 check of the whole: block counts are not text.
                 value = intern(table, arena, start, size, data, begin, p, False)
                 if value < 0:
                     p = -NO_ROOM
