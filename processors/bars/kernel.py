@@ -124,13 +124,13 @@ def final_values(bars: Rows, out: F64) -> None:
 
     The VWAP of a bar without sizes is the mean of its prices; rounding never takes it out of [low, high].
     """
+    n, v, low, high = bars["n"], bars["v"], bars["l"], bars["h"]
     for i in range(len(bars)):
-        bar = bars[i]
-        vwap = bar.pv / bar.v if bar.v > 0 else bar.sum_p / bar.n
-        out[0, i] = min(max(vwap, bar.l), bar.h)
-        out[1, i] = bar.n_cut / (bar.n + bar.n_cut)
-        out[2, i] = bar.n_src / bar.n
-        out[3, i] = bar.lat_ms / bar.n
+        vwap = bars["pv"][i] / v[i] if v[i] > 0 else bars["sum_p"][i] / n[i]
+        out[0, i] = min(max(vwap, low[i]), high[i])
+        out[1, i] = bars["n_cut"][i] / (n[i] + bars["n_cut"][i])
+        out[2, i] = bars["n_src"][i] / n[i]
+        out[3, i] = bars["lat_ms"][i] / n[i]
 
 
 @njit(cache=True)
