@@ -5,7 +5,7 @@ import signal
 
 import click
 
-from deploy.local.endpoints import load_endpoints
+from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 from processors.runtime.kafka import KafkaConfig, KafkaDriver
 from processors.runtime.pipeline import Pipeline
@@ -40,7 +40,7 @@ def run(
     mps run reconcile --instance 1    a second process shares the partitions
     """
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    servers = load_endpoints(home()).bootstrap_servers
+    servers = find_broker(home())
     chain = build_chain(list(stages))
     # A chain is a group of its own: its state and offsets do not mix with those of the single stages.
     group = "-".join(stage.name for stage in chain)

@@ -83,6 +83,17 @@ def load_endpoints(home: Home) -> Endpoints:
     return Endpoints(**{name: value for name, value in found.items() if name in known})  # type: ignore[arg-type]
 
 
+def find_broker(home: Home) -> str:
+    """Return the brokers' addresses, for commands that need nothing else.
+
+    Raises
+    ------
+    ConfigError
+        They are neither in the environment nor in a running stack.
+    """
+    return from_environment().get("bootstrap_servers") or load_endpoints(home).bootstrap_servers
+
+
 def save_endpoints(home: Home, endpoints: Endpoints) -> None:
     """Write the addresses for other processes of this home; what the environment sets is not written."""
     # The environment may hold passwords, and may be another one next time.

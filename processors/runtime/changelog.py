@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from processors.errors import RetryableError
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.pipeline import PartitionState
+from processors.runtime.state import COUNTS, row_of, unpack_key
 
 RESTORE_WAIT_S_MAX = 120.0
 """Longest wait for one restore: an unfinished transaction of a dead owner ends within its time-out, well below."""
@@ -65,6 +66,22 @@ def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[b
                 raise RetryableError(f"{topic} partition {partition}: offset {end} not reached: a transaction is open")
     finally:
         consumer.close()
+
+
+def read_counts(bootstrap_servers: str, topic: str, partitions: int) -> dict[str, dict[str, int]]:
+    """Return stage -> fate -> number of events, over all partitions, as of the last commits.
+
+    The counts are part of the state, so they are exact: an event that was consumed twice by a killed process is
+    counted once.
+    """
+    total: dict[str, dict[str, int]] = {}
+    for partition in range(partitions):
+        for key, value in read_changelog(bootstrap_servers, topic, partition).items():
+            stage, table, *fate = unpack_key(key)
+            if table == COUNTS.name.encode():
+                fates = total.setdefault(stage.decode(), {})
+                fates[fate[0].decode()] = fates.get(fate[0].decode(), 0) + int(row_of(COUNTS, value)["n"])
+    return total
 
 
 def _end_offset(base: dict[str, object], topic: str, partition: int) -> int:

@@ -87,7 +87,7 @@ def _insert(k: int, slot: int, keys: I64, slots: NDArray[np.int32]) -> None:
     slots[i] = slot
 
 
-def _rows(rows: NDArray[np.void]) -> NDArray[np.void]:
+def as_records(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Return the rows as kernels take them; interpreted kernels (NUMBA_DISABLE_JIT=1) want fields as attributes too."""
     return rows.view(np.recarray) if config.DISABLE_JIT else rows
 
@@ -101,7 +101,7 @@ class Table:
 
     def __init__(self, spec: TableSpec) -> None:
         self.spec = spec
-        self.rows = _rows(np.full(16, spec.fresh))
+        self.rows = as_records(np.full(16, spec.fresh))
         self.dirty = np.zeros(16, np.uint8)
         self.key_codes: list[tuple[int, ...]] = []
         self._packed: list[int] = []
@@ -197,7 +197,7 @@ class Table:
         if slot >= ROWS_MAX:
             raise BackpressureError(f"table {self.spec.name} is full: {ROWS_MAX} keys in one partition")
         if slot >= len(self.rows):
-            self.rows = _rows(np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)]))
+            self.rows = as_records(np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)]))
             self.dirty = np.concatenate([self.dirty, np.zeros(len(self.dirty), np.uint8)])
         packed = 0
         for c in codes:
