@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from processors.reconcile.consensus import MID, SCRATCH_ROWS, TRADE, quote_consensus, trade_consensus
 from processors.reconcile.freshness import CHANGE_ROWS, SECOND_NS, check_until
-from processors.reconcile.weights import watch, weigh
+from processors.reconcile.weights import count_cut, count_tick, watch
 from processors.reconcile.window import seen_before
 from processors.watermark import advance
 
@@ -190,10 +190,12 @@ def reconcile(
             fate[i] = IGNORED
             if kind[i] == KIND_HEARTBEAT:
                 fate[i] = CLOCK
-                _beat(feeds, f, ts, knob.beat_ns)
+                # One without a venue is for all venues of its vendor, and counts once for each.
                 if vendor[i] >= 0:
                     _beat(vendors, vendor[i], ts, knob.beat_ns)
                     vendor_dirty[vendor[i]] = 1
+                else:
+                    _beat(feeds, f, ts, knob.beat_ns)
             continue
         src = sources[j]
         s, what = src.symbol, kind[i]
@@ -208,7 +210,7 @@ def reconcile(
         c = calendar[s]
         a, b = segment_start[c], segment_start[c + 1]
         watch(sources, j, ts, alive, stale_ns[s], knob.half_life_s, open_ns[a:b], close_ns[a:b])
-        weigh(sources, j, (ts_recv[i] - ts) * 1e-6, knobs)
+        count_tick(sources, j, (ts_recv[i] - ts) * 1e-6, knobs)
         src.last_ns = max(src.last_ns, ts)
         standing = symbols[s]
         n, members, limit = standing.n_sources, standing.source, limits[asset_class[s]]
@@ -232,7 +234,7 @@ def reconcile(
             alone = _misses_companion(sources, members, n, MID, fresh, ts, knob.companion_ns)
             standing.bid, standing.ask = floats[BID, i], floats[ASK, i]
         if is_cut:
-            src.good -= 1.0
+            count_cut(sources, j, knobs)
         fate[i] = CUT if is_cut else CONSENSUS
         floats[PRICE, i], floats[SIGMA, i] = value, sigma
         ints[MASK, i] = mask

@@ -32,7 +32,7 @@ def _sentence(error: int, kind: int, v: dict[str, list[float]], i: int) -> str:
     if error == k.UNKNOWN_SYMBOL:
         return f"{_KINDS[kind]} of a symbol that is not in the instruments file"
     if error == k.BAD_TIME:
-        event, recv = int(v["ts_event"]), int(v["ts_recv"])
+        event, recv = int(v["ts_event"][i]), int(v["ts_recv"][i])
         if all(k.TS_MIN <= t < k.TS_MAX for t in (event, recv)):
             ahead_s = (event - recv) / 1e9
             return f"event time {_time(event)} is {ahead_s:.3f} s after receive time {_time(recv)}: from the future"

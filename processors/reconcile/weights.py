@@ -74,8 +74,8 @@ def watch(
 
 
 @njit(cache=True)
-def weigh(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[np.void]) -> float:
-    """Count a tick, as good until it is cut, and return the new weight of its source, positive.
+def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[np.void]) -> None:
+    """Count a tick, as good until ``count_cut``, and weigh its source anew.
 
     Parameters
     ----------
@@ -86,16 +86,27 @@ def weigh(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[
     knobs
         Shape (1,), see ``config.KNOBS``.
     """
-    row, knob = sources[slot], knobs[0]
-    if row.ticks == 0.0:
-        row.delay_ms_min = delay_ms
-    row.delay_ms_min = min(row.delay_ms_min, delay_ms)
+    row = sources[slot]
+    row.delay_ms_min = delay_ms if row.ticks == 0.0 else min(row.delay_ms_min, delay_ms)
     row.ticks += 1.0
     row.good += 1.0
     row.delay_ms += delay_ms
+    _weigh(sources, slot, knobs)
+
+
+@njit(cache=True)
+def count_cut(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
+    """Take back that the last tick of a source was good, and weigh the source anew."""
+    sources[slot].good -= 1.0
+    _weigh(sources, slot, knobs)
+
+
+@njit(cache=True)
+def _weigh(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
+    """Set the weight of a source, positive, from its sums."""
+    row, knob = sources[slot], knobs[0]
     uptime = (knob.prior_up_s * knob.prior_up_share + row.fresh_s) / (knob.prior_up_s + row.open_s)
     reliability = (knob.prior_good + row.good) / (knob.prior_good + knob.prior_cut + row.ticks)
     # The mean is not under the least but by rounding.
     latency_ms = max(row.delay_ms / row.ticks - row.delay_ms_min, 0.0)
     row.weight = uptime * reliability / (latency_ms + knob.latency_eps_ms)
-    return row.weight

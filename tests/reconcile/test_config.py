@@ -1,0 +1,28 @@
+"""The knobs refuse what cannot work."""
+
+import math
+
+import pytest
+
+from processors.errors import ConfigError
+from processors.reconcile.config import FX, ClassLimits, ReconcileConfig
+from schemas.instruments import ASSET_CLASSES
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [("k", 0), ("k", -1), ("lateness_ms", 0), ("half_life_s", math.inf), ("half_life_s", math.nan), ("prior_up_share", 1.5)],
+)
+def test_a_knob_out_of_its_range_is_named(knob, value) -> None:
+    """The error tells the key, the value and what is allowed."""
+    with pytest.raises(ConfigError, match=f"reconcile: {knob} is .*(positive|at most 1)"):
+        ReconcileConfig(**{knob: value})
+
+
+def test_every_asset_class_has_limits() -> None:
+    """One missing, or one wrong, is named."""
+    with pytest.raises(ConfigError, match="limits of asset class metal"):
+        ReconcileConfig(limits={"fx": FX})
+    wrong = dict.fromkeys(ASSET_CLASSES, ClassLimits(1, 1, 0, 1.0))
+    with pytest.raises(ConfigError, match=r"limits\.fx\.stale_ms is 0"):
+        ReconcileConfig(limits=wrong)

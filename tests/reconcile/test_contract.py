@@ -1,0 +1,100 @@
+"""Batches, restarts and futures do not matter: on random streams of every kind of row, good and bad."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.reconcile.stage import build
+from processors.runtime.state import State
+from processors.runtime.strings import STRINGS
+from tests.reconcile.ticks import COMPILING, Raw, columns, heartbeat, quote, raw, rows, trade
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Raw]:
+    """Draw a stream in which every fate may be met."""
+    out, at = [], 0.0
+    for _ in range(draw(st.integers(0, 40))):
+        at += draw(st.sampled_from([0.0, 0.001, 0.4, 1.0, 3.0, -4.0, 70.0]))
+        vendor, venue = draw(st.sampled_from("ABC")), draw(st.sampled_from(["", "X"]))
+        price = draw(st.sampled_from([1.1, 1.1001, 1.2, -1.0, None]))
+        seq = draw(st.one_of(st.none(), st.integers(0, 20)))
+        kind = draw(st.sampled_from(["quote", "quote", "trade", "trade", "heartbeat", "status"]))
+        if kind == "quote":
+            out.append(quote(vendor, at, price, draw(st.sampled_from([1.1002, 1.15, 0.0, None])), venue=venue, seq=seq))
+        elif kind == "trade":
+            symbol = draw(st.sampled_from(["BTC-USD:CRYPTO", "ETH-USD:CRYPTO", "GHOST:US"]))
+            out.append(trade(vendor, at, price, venue=venue, seq=seq, symbol_id=symbol))
+        elif kind == "heartbeat":
+            out.append(heartbeat(vendor, at, venue))
+        else:
+            out.append(raw("status", vendor, at, venue=venue))
+    return out
+
+
+def result(batches: list[list[Raw]], *, restart: bool = False) -> tuple[list[Any], State]:
+    """Return all records, dead letters and fates by batch joined, and the last state; each batch may meet a new stage."""
+    stage, offset = build(), 0
+    state, changelog = stage.open(), {}
+    consensus, fresh, dead, fates = [], [], [], {}
+    for ticks in batches:
+        output = stage.step(state, columns(ticks, offset))
+        consensus += rows(output.records["ticks.consensus.v1"])
+        fresh += rows(output.records["data.freshness"])
+        dead += [(offset + r.row, r.error, r.reason) for r in output.rejected]
+        fates = {f: fates.get(f, 0) + n for f, n in output.counts.items()}
+        assert sum(output.counts.values()) == len(ticks)
+        offset += len(ticks)
+        if restart:
+            changelog |= dict(state.changed())
+            stage, state = build(), build().open()
+            state.restore(dict(sorted(changelog.items(), reverse=True)))
+    # As text, in which a null is a null and equal to another.
+    return [repr(consensus), repr(fresh), dead, fates], state
+
+
+def snapshot(state: State) -> dict[str, list[Any]]:
+    """Return every row of every table, in the order of its slots."""
+    return {
+        name: [(table.key(i), table.rows[i].tobytes()) for i in range(len(table))] for name, table in state.tables.items()
+    }
+
+
+@COMPILING
+@given(streams(), st.lists(st.integers(0, 40), max_size=5))
+def test_where_a_batch_ends_does_not_matter_nor_does_a_restart(stream, edges) -> None:
+    """All at once, one by one, and cut anywhere with a new process after each piece: same records, same state."""
+    whole, state = result([stream])
+    singles, state_of_singles = result([[tick] for tick in stream])
+    cuts = [0, *sorted(min(e, len(stream)) for e in edges), len(stream)]
+    pieces, state_of_pieces = result([stream[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], restart=True)
+    assert singles == whole if stream else True
+    assert pieces == whole
+    assert snapshot(state_of_pieces) == snapshot(state)
+    assert snapshot(state_of_singles) == snapshot(state)
+
+
+@COMPILING
+@given(streams(), st.integers(0, 40))
+def test_the_future_does_not_change_the_past(stream, n) -> None:
+    """The records of a prefix are the first records of the whole."""
+    stage, prefix = build(), build()
+    whole = rows(stage.step(stage.open(), columns(stream)).records["ticks.consensus.v1"])
+    part = rows(prefix.step(prefix.open(), columns(stream[:n])).records["ticks.consensus.v1"])
+    assert repr(whole[: len(part)]) == repr(part)
+
+
+@COMPILING
+@given(streams())
+def test_the_order_of_string_codes_does_not_matter(stream) -> None:
+    """A process that met other strings before gives the same records and the same state."""
+    before = result([stream])
+    renamed = {"A": "A", "B": "B", "C": "C"}
+    fresh_codes = np.random.default_rng(len(stream)).permutation(list(renamed))
+    for name in fresh_codes:
+        STRINGS.code(f"{name}{len(STRINGS)}")
+    after = result([stream])
+    assert before[0] == after[0]
+    assert snapshot(before[1]) == snapshot(after[1])
