@@ -90,7 +90,8 @@ def _channel(where: str, tls_ca: Path | None) -> grpc.Channel:
 def _sentence(error: grpc.RpcError, where: str) -> str:
     """Return the status name and details; the remedy where nothing listens."""
     name, details = error.code().name, error.details() or ""
-    if name == "UNAVAILABLE" and ("failed to connect" in details.lower() or "connection refused" in details.lower()):
+    # The client's own words; the service says itself what it misses.
+    if name == "UNAVAILABLE" and details.startswith("failed to connect to all addresses"):
         return f"UNAVAILABLE: no ScoreService listens on {where}: start it with `mps serve`"
     return f"{name}: {details}"
 

@@ -17,7 +17,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: a free one.")
 @click.option("--clock", type=click.Choice(CLOCKS), default="event", show_default=True,
-              help="Without as_of, now is the latest row (event: replays) or the time of day (wall: live).")  # fmt: skip
+              help="Without as_of, now is the latest row (event: replays) or the time of day (wall).")  # fmt: skip
 @click.option("--tls-cert", type=_FILE, help="PEM certificate; with --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM key.")
 @click.option("--tls-client-ca", type=_FILE, help="PEM authority that callers' certificates must come from.")

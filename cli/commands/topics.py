@@ -32,10 +32,12 @@ def topics(*, create: bool, partitions: int, prefix: str, as_json: bool) -> None
         click.echo(json.dumps([{**asdict(s), "offsets": s.offsets} for s in states]))
     else:
         Console().print(_table(states))
+        if not all(s.partitions for s in states):
+            click.echo("create the missing ones: mps topics --create")
 
 
 def _table(states: list[TopicState]) -> Table:
-    caption = "offsets: records, and one mark for each transaction and partition"
+    caption = "offsets: records, and a mark for each transaction"
     table = Table(caption=caption, caption_justify="left")
     for name, justify in (("topic", "left"), ("record", "left"), ("partitions", "right"), ("offsets", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -45,5 +47,5 @@ def _table(states: list[TopicState]) -> Table:
             ends = " ".join(f"{end:,}" for end in s.end_offsets)
             table.add_row(s.name, s.record, str(s.partitions), f"{s.offsets:,}", ends)
         else:
-            table.add_row(s.name, s.record, "-", "-", "missing: mps topics --create", style="dim")
+            table.add_row(s.name, s.record, "missing", "", "", style="dim")
     return table

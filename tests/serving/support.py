@@ -27,8 +27,8 @@ TRAINED_UNTIL_NS = TS0_NS - 10 * MINUTE_NS
 PACK = ("core_v1", "c0ffee" * 8)
 
 
-def make_model(trained_until_ns: int = TRAINED_UNTIL_NS) -> Model:
-    """Return a linear model of the close and the spread that knows 1m and 5m."""
+def model_bytes(trained_until_ns: int = TRAINED_UNTIL_NS) -> bytes:
+    """Return the file of a linear model of the close and the spread that knows 1m and 5m."""
     card = ModelCard(
         name="tiny",
         inputs=(Input("meta.close", "raw"), Input("meta.spread_bp", "raw")),
@@ -54,7 +54,13 @@ def make_model(trained_until_ns: int = TRAINED_UNTIL_NS) -> Model:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(made, card.to_properties())
     onnx.checker.check_model(made)
-    return Model(made.SerializeToString(), "tiny.onnx")
+    raw: bytes = made.SerializeToString()
+    return raw
+
+
+def make_model(trained_until_ns: int = TRAINED_UNTIL_NS) -> Model:
+    """Return that model, loaded."""
+    return Model(model_bytes(trained_until_ns), "tiny.onnx")
 
 
 def gold_record(i: int = 0, symbol_id: str = "EURUSD:FX", tf: str = "1m", **changes) -> dict:
