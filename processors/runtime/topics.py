@@ -19,6 +19,9 @@ TIMEOUT_S = 20.0
 """A broker that has just started answers within a few seconds."""
 
 DAY_MS = 86_400_000
+NO_LEADER_YET = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
+)
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -189,10 +192,20 @@ def _visible_counts(admin: AdminClient, bootstrap_servers: str, names: list[str]
 
 
 def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
-    if not places:
-        return {}
-    futures = admin.list_offsets(dict.fromkeys(places, spec), isolation_level=IsolationLevel.READ_COMMITTED)
-    try:
-        return {(at.topic, at.partition): future.result(timeout=TIMEOUT_S).offset for at, future in futures.items()}
-    except KafkaException as e:
-        raise RetryableError(f"offsets are not known: {e.args[0].str()}") from e
+    """Return the offset of each partition; those of a topic that is just made have a leader a moment later."""
+    deadline = time.monotonic() + TIMEOUT_S
+    found: dict[tuple[str, int], int] = {}
+    left = places
+    while left:
+        futures = admin.list_offsets(dict.fromkeys(left, spec), isolation_level=IsolationLevel.READ_COMMITTED)
+        left = []
+        for at, future in futures.items():
+            try:
+                found[at.topic, at.partition] = future.result(timeout=TIMEOUT_S).offset
+            except KafkaException as e:
+                if e.args[0].code() not in NO_LEADER_YET or time.monotonic() > deadline:
+                    raise RetryableError(f"offsets are not known: {e.args[0].str()}") from e
+                left.append(at)
+        if left:
+            time.sleep(0.05)
+    return found
