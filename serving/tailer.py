@@ -8,6 +8,7 @@ from typing import Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from processors.errors import ConfigError, RetryableError
+from processors.runtime.client_log import CLIENT_LOG
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -69,6 +70,7 @@ class TopicTail:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 50,
                 "queued.max.messages.kbytes": 8192,
+                "logger": CLIENT_LOG,
             }
         )
         try:
@@ -95,7 +97,10 @@ class TopicTail:
                 _, end = self.consumer.get_watermark_offsets(at, timeout=CONNECT_TIMEOUT_S)
                 places[p] = Place(OFFSET_BEGINNING if from_beginning else end, end)
         except KafkaException as e:
-            raise RetryableError(f"Kafka at {bootstrap_servers} does not answer: {e.args[0].str()}") from e
+            raise RetryableError(
+                f"Kafka at {bootstrap_servers} does not answer ({e.args[0].str()}): start it with `mps up`, "
+                "or set MPS_BOOTSTRAP_SERVERS"
+            ) from e
         return places
 
     @property

@@ -23,11 +23,13 @@ from processors.topology import build_chain
               help="Longest time between two commits.")  # fmt: skip
 @click.option("--group-protocol", type=click.Choice(["classic", "consumer"]), default="classic", show_default=True,
               help="Rebalance protocol; consumer is KIP-848.")  # fmt: skip
+@click.option("--retries", default=8, show_default=True, type=click.IntRange(0, 1000),
+              help="Failed attempts in a row, with growing pauses, before it gives up.")  # fmt: skip
 @click.option("--log-level", default="INFO", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
-    log_level: str,
+    retries: int, log_level: str,
 ) -> None:  # fmt: skip
     """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
@@ -46,7 +48,7 @@ def run(
     group = "-".join(stage.name for stage in chain)
     config = KafkaConfig(
         servers, group, instance=instance, prefix=prefix, path=path, commit_interval_ms=commit_interval_ms,
-        group_protocol=group_protocol,
+        group_protocol=group_protocol, retries_max=retries,
     )  # fmt: skip
     create_topics(servers, prefix=prefix)
     create_changelog(servers, config.changelog)

@@ -110,7 +110,7 @@ class Progress:
     """How far each stage has come, by its group's committed offsets."""
 
     def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
         self._prefix = prefix
 
     def behind(self, monitor: Monitor) -> dict[str, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from processors.runtime.batch import I64, MessageBatch
+from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.native import choose_path
 from processors.runtime.ports import Source
 
@@ -30,6 +31,7 @@ class Tap:
         self._consumer = Consumer({
             "bootstrap.servers": self.bootstrap_servers, "group.id": "tap", "isolation.level": "read_committed",
             "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
+            "logger": CLIENT_LOG,
         })  # fmt: skip
         self._source = choose_path("auto").source(self._consumer, self.topic, self.topic, 50_000)
         places = [TopicPartition(self.topic, p, 0) for p in range(self.partitions)]

@@ -6,6 +6,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from processors.errors import RetryableError
 from processors.runtime.batch import EncodedBatch, pack
+from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.pipeline import PartitionState
 from processors.runtime.state import COUNTS, row_of, unpack_key
 
@@ -33,7 +34,9 @@ def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[b
     RetryableError
         The end was not reached within ``RESTORE_WAIT_S_MAX``.
     """
-    base = {"bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False}
+    base = {
+        "bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False, "logger": CLIENT_LOG,
+    }  # fmt: skip
     end = _end_offset(base, topic, partition)
     if end == 0:
         return {}

@@ -20,6 +20,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from processors.errors import BackpressureError, ConfigError, PlatformError, RetryableError
 from processors.runtime.batch import MessageBatch
 from processors.runtime.changelog import changelog_batch, read_changelog
+from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.deadletter import DeadLetterLimit
 from processors.runtime.native import choose_path
 from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
@@ -359,6 +360,7 @@ def consumer_settings(config: KafkaConfig) -> dict[str, Any]:
         "max.partition.fetch.bytes": 4_194_304,
         "fetch.wait.max.ms": 20,
         "topic.metadata.refresh.interval.ms": 30_000,
+        "logger": CLIENT_LOG,
     }
     if config.group_protocol == "classic":
         # Short, so that the partitions of a killed process are taken over soon.
@@ -378,4 +380,5 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,
         "queue.buffering.max.kbytes": 262_144,
+        "logger": CLIENT_LOG,
     }

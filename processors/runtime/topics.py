@@ -15,6 +15,8 @@ from processors.errors import ConfigError, RetryableError
 from processors.topology import PARTITIONS
 from schemas.registry import Topic, load_registry
 
+CONNECT_TIMEOUT_S = 10.0
+"""Longest look for a broker: one that is away is named while the user still watches."""
 TIMEOUT_S = 20.0
 """A broker that has just started answers within a few seconds."""
 
@@ -117,7 +119,7 @@ def describe_topics(bootstrap_servers: str, prefix: str = "") -> list[TopicState
     RetryableError
         The broker does not answer.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     counts = partition_counts(admin, bootstrap_servers)
     topics = load_registry().topics
     places = [
@@ -148,15 +150,18 @@ def partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, in
         The broker does not answer.
     """
     try:
-        metadata = admin.list_topics(timeout=TIMEOUT_S)
+        metadata = admin.list_topics(timeout=CONNECT_TIMEOUT_S)
     except KafkaException as e:
-        raise RetryableError(f"Kafka at {bootstrap_servers} does not answer: {e.args[0].str()}") from e
+        raise RetryableError(
+            f"Kafka at {bootstrap_servers} does not answer ({e.args[0].str()}): start it with `mps up`, "
+            "or set MPS_BOOTSTRAP_SERVERS"
+        ) from e
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
 def _created(bootstrap_servers: str, configs: dict[str, dict[str, str]], partitions: int) -> list[tuple[str, bool]]:
     """Create topics by name and configuration; return each name with whether it is new."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     counts = partition_counts(admin, bootstrap_servers)
     missing = [name for name in configs if name not in counts]
     if missing:
@@ -197,11 +202,13 @@ def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec)
     found: dict[tuple[str, int], int] = {}
     left = places
     while left:
-        futures = admin.list_offsets(dict.fromkeys(left, spec), isolation_level=IsolationLevel.READ_COMMITTED)
+        futures = admin.list_offsets(
+            dict.fromkeys(left, spec), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
+        )
         left = []
         for at, future in futures.items():
             try:
-                found[at.topic, at.partition] = future.result(timeout=TIMEOUT_S).offset
+                found[at.topic, at.partition] = future.result(timeout=TIMEOUT_S + 5).offset
             except KafkaException as e:
                 if e.args[0].code() not in NO_LEADER_YET or time.monotonic() > deadline:
                     raise RetryableError(f"offsets are not known: {e.args[0].str()}") from e

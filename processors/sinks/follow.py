@@ -19,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from processors.errors import ConfigError, RetryableError
+from processors.runtime.client_log import CLIENT_LOG
 from processors.sinks.decode import Records
 
 TIMEOUT_S = 10.0
@@ -55,7 +56,7 @@ class Follower:
         """Offsets that retention removed before they were read; some of them held no record."""
         self._end: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -70,6 +71,7 @@ class Follower:
                 "queued.max.messages.kbytes": queued_kilobytes_max,
                 "fetch.message.max.bytes": 4 << 20,
                 "fetch.wait.max.ms": 100,
+                "logger": CLIENT_LOG,
             }
         )
 
@@ -83,7 +85,7 @@ class Follower:
         """
         try:
             described = self._admin.describe_topics(TopicCollection(list(self.topics)), request_timeout=TIMEOUT_S)
-            return {topic: str(future.result(TIMEOUT_S).topic_id) for topic, future in described.items()}
+            return {topic: str(future.result(TIMEOUT_S + 5).topic_id) for topic, future in described.items()}
         except KafkaException as e:
             if e.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 missing = ", ".join(self.topics)
