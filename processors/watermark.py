@@ -59,7 +59,7 @@ def advance(
     if joins or before <= clock.slowest_ns or clock.slowest_ns < horizon:
         clock.slowest_ns = _slowest(feeds, n_feeds, horizon)
     clock.watermark_ns = max(clock.watermark_ns, clock.slowest_ns - lateness_ns)
-    return clock.watermark_ns
+    return int(clock.watermark_ns)
 
 
 @njit(cache=True)

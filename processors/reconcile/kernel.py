@@ -1,7 +1,8 @@
 """The reconcile stage in numbers: which rows are sound, and what each of them does to the state. Called by ``stage``.
 
     row -> sound? -> seen before? -> watermark, freshness -> late? -> source's state -> consensus -> cut?
-           dead      duplicate       clock, ignored          late                                    cut, consensus
+
+Fates, in that order: dead; duplicate; clock, ignored; late; cut, consensus.
 """
 
 import numpy as np
@@ -62,7 +63,7 @@ def broken_rules(
         elif kind[i] == KIND_QUOTE:
             b, a = bid[i], ask[i]
             # A side of null says nothing, a side of zero withdraws; below zero or infinite it is corrupt.
-            if not (b > 0.0 or a > 0.0) or b < 0.0 or a < 0.0 or b == np.inf or a == np.inf:
+            if not (b > 0.0 or a > 0.0) or b < 0.0 or a < 0.0 or np.inf in (b, a):
                 error[i] = BAD_QUOTE
             elif a > 0.0 and b > a:
                 error[i] = CROSSED_QUOTE
@@ -118,7 +119,10 @@ def _take_quote(sources: Rows, slot: int, ts_ns: int, bid: float, ask: float, li
 @njit(cache=True)
 def _late(symbols: Rows, s: int, what: int, bit: int, price: float, bid: float, ask: float, sigma: float, i: int,
           floats: F64, ints: I64) -> None:  # fmt: skip
-    """Write a late tick: with the standing consensus, or its own price where no other source had a part in that."""
+    """Write a late tick: with the standing consensus, or its own price where no other source had a part in that.
+
+    What the market was at its time only the source itself says then: the price that stands is one of its future.
+    """
     standing = symbols[s]
     mask = np.int64(standing.mask[what])
     if mask & ~(1 << bit):
@@ -135,8 +139,8 @@ def _late(symbols: Rows, s: int, what: int, bit: int, price: float, bid: float, 
 
 @njit(cache=True)
 def reconcile(
-    kind: I64, ts_event: I64, ts_recv: I64, price: F64, bid: F64, ask: F64, seq: I64, error: U8, feed: NDArray[np.int32],
-    vendor: NDArray[np.int32], source: NDArray[np.int32],
+    kind: I64, ts_event: I64, ts_recv: I64, price: F64, bid: F64, ask: F64, seq: I64, error: U8,
+    feed: NDArray[np.int32], vendor: NDArray[np.int32], source: NDArray[np.int32],
     partition: Rows, feeds: Rows, n_feeds: int, vendors: Rows, symbols: Rows, sources: Rows, n_sources: int,
     feed_dirty: U8, vendor_dirty: U8, symbol_dirty: U8, source_dirty: U8,
     tick_size: F64, asset_class: I64, stale_ns: I64, calendar: I64, segment_start: I64, open_ns: I64, close_ns: I64,
@@ -200,18 +204,16 @@ def reconcile(
         src = sources[j]
         s, what = src.symbol, kind[i]
         source_dirty[j] = 1
-        if late:
-            # Alive, but slow: its age shows on data.freshness, and its prices are history.
-            fate[i] = LATE
-            src.last_ns = max(src.last_ns, ts)
-            _late(symbols, s, what, src.bit, price[i], bid[i], ask[i], tick_size[s], i, floats, ints)
-            continue
         alive = feeds[f].alive_ns + vendors[src.vendor].alive_ns
         c = calendar[s]
         a, b = segment_start[c], segment_start[c + 1]
         watch(sources, j, ts, alive, stale_ns[s], knob.half_life_s, open_ns[a:b], close_ns[a:b])
+        if late:
+            # Alive, but slow: its age shows on data.freshness, and its prices are history.
+            fate[i] = LATE
+            _late(symbols, s, what, src.bit, price[i], bid[i], ask[i], tick_size[s], i, floats, ints)
+            continue
         count_tick(sources, j, (ts_recv[i] - ts) * 1e-6, knobs)
-        src.last_ns = max(src.last_ns, ts)
         standing = symbols[s]
         n, members, limit = standing.n_sources, standing.source, limits[asset_class[s]]
         symbol_dirty[s] = 1

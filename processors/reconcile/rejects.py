@@ -7,7 +7,7 @@ import numpy as np
 from processors.reconcile import kernel as k
 from processors.reconcile.config import FEEDS_MAX, SOURCES_MAX
 from processors.reconcile.names import source_name
-from processors.runtime.batch import I64, U8, Columns
+from processors.runtime.batch import U8, Columns
 from processors.runtime.stage import Rejected
 from processors.runtime.strings import STRINGS
 
@@ -25,7 +25,9 @@ def _time(ns: int) -> str:
     return f"{np.datetime64(ns, 'ns')}Z"
 
 
-def _sentence(error: int, kind: int, v: dict[str, list[float]], i: int) -> str:
+def _sentence(  # noqa: PLR0911 - one for each rule
+    error: int, kind: int, v: dict[str, list[float]], i: int
+) -> str:
     """Return what is wrong with row i of the values."""
     if error == k.CROSSED_QUOTE:
         return f"bid {v['bid'][i]!r} is above ask {v['ask'][i]!r}"
@@ -68,10 +70,10 @@ def rejected_rows(batch: Columns, error: U8) -> Iterator[Rejected]:
         return
     texts = _Texts()
     values = {name: batch[name][rows].tolist() for name in _COLUMNS}
-    names: list[I64] = [batch[name][rows] for name in ("symbol_id", "vendor", "venue", "kind")]  # type: ignore[misc]
+    names = [batch[name][rows].tolist() for name in ("symbol_id", "vendor", "venue", "kind")]
     heads: dict[tuple[int, int, int], str] = {}
     for i, (row, rule, symbol, vendor, venue, kind) in enumerate(
-        zip(rows.tolist(), error[rows].tolist(), *(n.tolist() for n in names), strict=True)
+        zip(rows.tolist(), error[rows].tolist(), *names, strict=True)
     ):
         head = heads.get((symbol, vendor, venue))
         if head is None:

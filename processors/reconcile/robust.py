@@ -31,7 +31,7 @@ def lower_weighted_median(x: F64, w: F64, n: int) -> float:
     for i in range(n):
         cumulated += w[i]
         if 2.0 * cumulated >= total:
-            return x[i]
+            return float(x[i])
     return np.nan
 
 
@@ -40,7 +40,7 @@ def median(x: F64, n: int) -> float:
     """Return the median of ascending values, the mean of the middle two if n is even; NaN if n is 0."""
     if n == 0:
         return np.nan
-    return 0.5 * (x[(n - 1) // 2] + x[n // 2])
+    return float(0.5 * (x[(n - 1) // 2] + x[n // 2]))
 
 
 @njit(cache=True)

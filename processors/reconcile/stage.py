@@ -6,7 +6,7 @@ Every raw row meets one fate: ``consensus``, ``cut``, ``late`` or ``clock`` (pub
 (status and correction rows: they say nothing about a price yet) or ``dead``.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ FATES = ("consensus", "cut", "late", "clock", "duplicate", "dead", "ignored")
 """By their numbers in the kernel."""
 _PARTITIONS_MAX = 64
 """Partitions whose names are kept; past it, all are built anew."""
+
+_KEY = ("symbol_id", "vendor", "venue", "kind")
 
 Slots = NDArray[np.int32]
 
@@ -82,7 +84,8 @@ class ReconcileStage(Stage):
         known |= (symbol == self._empty) & (batch["kind"] >= k.KIND_HEARTBEAT)  # type: ignore[operator]
         error = np.zeros(len(batch), np.uint8)
         columns = ("kind", "ts_event", "ts_recv", "price", "size", "bid", "ask", "bid_size", "ask_size")
-        k.broken_rules(*(batch[c] for c in columns), known, self._knobs["future_ns"][0], error)
+        arguments: list[Any] = [*(batch[c] for c in columns), known, self._knobs["future_ns"][0], error]
+        k.broken_rules(*arguments)
         return error
 
     def _slots(self, state: State, batch: Columns, error: U8) -> tuple[Slots, Slots, Slots]:
@@ -90,31 +93,32 @@ class ReconcileStage(Stage):
 
         Slots are given row by row, since their order must not depend on where a batch ends.
         """
-        symbol, vendor, venue, kind = (batch[c] for c in ("symbol_id", "vendor", "venue", "kind"))
-        is_tick = kind <= k.KIND_QUOTE  # type: ignore[operator]
-        source = state["sources"].find(symbol, vendor, venue)  # type: ignore[arg-type]
+        symbol, vendor, venue, kind = (batch.ints[batch.layout.column[c][1]] for c in _KEY)
+        is_tick = kind <= k.KIND_QUOTE
+        source = state["sources"].find(symbol, vendor, venue)
         feed = np.full(len(batch), -1, np.int32)
         by_vendor = feed.copy()
         other = np.flatnonzero(~is_tick)
         if len(other):
-            feed[other] = state["feeds"].find(vendor[other], venue[other])  # type: ignore[arg-type]
+            feed[other] = state["feeds"].find(vendor[other], venue[other])
         unknown = np.flatnonzero((error == k.SOUND) & np.where(is_tick, source < 0, feed < 0))
         while len(unknown):
             i = unknown[0]
             one = [c[i : i + 1] for c in (symbol, vendor, venue)]
-            same = unknown[(is_tick == is_tick[i])[unknown] & (vendor == vendor[i])[unknown] & (venue == venue[i])[unknown]]
+            same = unknown[is_tick[unknown] == is_tick[i]]
+            same = same[(vendor[same] == vendor[i]) & (venue[same] == venue[i])]
             if is_tick[i]:
                 same = same[symbol[same] == symbol[i]]
-                source[same] = slot = _source_slot(state, *one)  # type: ignore[arg-type]
+                source[same] = slot = _source_slot(state, *one)
             else:
-                feed[same] = slot = _feed_slot(state, *one[1:])  # type: ignore[arg-type]
+                feed[same] = slot = _feed_slot(state, *one[1:])
             if slot < 0:
                 error[same] = k.TOO_MANY_SOURCES
             unknown = np.setdiff1d(unknown, same, assume_unique=True)
         # A heartbeat without a venue speaks for all venues of its vendor.
         whole = other[(venue[other] == self._empty) & (error[other] == k.SOUND)]
         if len(whole):
-            by_vendor[whole] = state["vendors"].find(vendor[whole])  # type: ignore[arg-type]
+            by_vendor[whole] = state["vendors"].find(vendor[whole])
         return feed, by_vendor, source
 
     def _names_of(self, state: State) -> Names:
@@ -135,14 +139,15 @@ class ReconcileStage(Stage):
         partition, feeds, vendors, symbols, sources = (state[spec.name] for spec in TABLES)
         partition.dirty[0] = 1
         columns = ("kind", "ts_event", "ts_recv", "price", "bid", "ask", "seq")
-        changes, n_changes = k.reconcile(
+        arguments: list[Any] = [
             *(batch[c] for c in columns), error, *slots,
             partition.rows, feeds.rows, len(feeds), vendors.rows, symbols.rows, sources.rows, len(sources),
             feeds.dirty, vendors.dirty, symbols.dirty, sources.dirty,
             names.tick_size, names.asset_class, names.stale_ns, names.calendar,
             names.segment_start, names.open_ns, names.close_ns,
             self._limits, self._knobs, fate, floats, ints,
-        )  # fmt: skip
+        ]  # fmt: skip
+        changes, n_changes = k.reconcile(*arguments)
         return changes, int(n_changes)
 
     def _consensus_ticks(

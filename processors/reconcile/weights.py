@@ -6,7 +6,7 @@ All three are sums that forget by half in each half-life of trading time, so tha
     reliability  (prior + ticks that were not cut) / (prior + ticks)
     latency      mean of (receive - event time) less the least ever seen: the offset of its clock cancels out
 
-Called by ``kernel``, once for each tick that is not late.
+Called by ``kernel``. A tick that is late shows that its source is up; it is not counted otherwise.
 """
 
 import math
@@ -70,6 +70,7 @@ def watch(
         row.good *= fade
         row.ticks *= fade
         row.delay_ms *= fade
+    row.last_ns = max(row.last_ns, ts_ns)
     row.alive_ns = alive_ns
 
 

@@ -11,7 +11,14 @@ from schemas.instruments import ASSET_CLASSES
 
 @pytest.mark.parametrize(
     ("knob", "value"),
-    [("k", 0), ("k", -1), ("lateness_ms", 0), ("half_life_s", math.inf), ("half_life_s", math.nan), ("prior_up_share", 1.5)],
+    [
+        ("k", 0),
+        ("k", -1),
+        ("lateness_ms", 0),
+        ("half_life_s", math.inf),
+        ("half_life_s", math.nan),
+        ("prior_up_share", 1.5),
+    ],
 )
 def test_a_knob_out_of_its_range_is_named(knob, value) -> None:
     """The error tells the key, the value and what is allowed."""

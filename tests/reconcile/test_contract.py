@@ -1,8 +1,8 @@
 """Batches, restarts and futures do not matter: on random streams of every kind of row, good and bad."""
 
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ def streams(draw: st.DrawFn) -> list[Raw]:
 
 
 def result(batches: list[list[Raw]], *, restart: bool = False) -> tuple[list[Any], State]:
-    """Return all records, dead letters and fates by batch joined, and the last state; each batch may meet a new stage."""
+    """Return all records, dead letters and fates, and the last state; a new process may take over after each batch."""
     stage, offset = build(), 0
     state, changelog = stage.open(), {}
     consensus, fresh, dead, fates = [], [], [], {}
@@ -58,7 +58,8 @@ def result(batches: list[list[Raw]], *, restart: bool = False) -> tuple[list[Any
 def snapshot(state: State) -> dict[str, list[Any]]:
     """Return every row of every table, in the order of its slots."""
     return {
-        name: [(table.key(i), table.rows[i].tobytes()) for i in range(len(table))] for name, table in state.tables.items()
+        name: [(table.key(i), table.rows[i].tobytes()) for i in range(len(table))]
+        for name, table in state.tables.items()
     }
 
 
@@ -69,7 +70,7 @@ def test_where_a_batch_ends_does_not_matter_nor_does_a_restart(stream, edges) ->
     whole, state = result([stream])
     singles, state_of_singles = result([[tick] for tick in stream])
     cuts = [0, *sorted(min(e, len(stream)) for e in edges), len(stream)]
-    pieces, state_of_pieces = result([stream[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], restart=True)
+    pieces, state_of_pieces = result([stream[a:b] for a, b in pairwise(cuts)], restart=True)
     assert singles == whole if stream else True
     assert pieces == whole
     assert snapshot(state_of_pieces) == snapshot(state)
@@ -90,11 +91,11 @@ def test_the_future_does_not_change_the_past(stream, n) -> None:
 @given(streams())
 def test_the_order_of_string_codes_does_not_matter(stream) -> None:
     """A process that met other strings before gives the same records and the same state."""
+    # Other names for the same things, met in the opposite order: codes and their order differ, nothing else.
+    for vendor in "CBA":
+        STRINGS.code(f"{vendor}~")
+    renamed = [tick | {"vendor": f"{tick['vendor']}~"} for tick in stream]
+    after = result([renamed])
     before = result([stream])
-    renamed = {"A": "A", "B": "B", "C": "C"}
-    fresh_codes = np.random.default_rng(len(stream)).permutation(list(renamed))
-    for name in fresh_codes:
-        STRINGS.code(f"{name}{len(STRINGS)}")
-    after = result([stream])
-    assert before[0] == after[0]
-    assert snapshot(before[1]) == snapshot(after[1])
+    assert repr(after[0]).replace("~", "") == repr(before[0])
+    assert [r for _, r in snapshot(after[1])["sources"]] == [r for _, r in snapshot(before[1])["sources"]]

@@ -23,7 +23,10 @@ def test_a_source_that_falls_silent_is_delayed_then_stale_then_fresh_again() -> 
     run.feed(quote("FXCM", 5, 1.38, 1.39))
     assert changes(run) == [("FXCM", "none", "fresh", -1)]
     run.feed(heartbeat("replay", 400))
-    assert changes(run) == [("FXCM", "fresh", "delayed", 5 + FX_STALE_S / 2), ("FXCM", "delayed", "stale", 5 + FX_STALE_S)]
+    assert changes(run) == [
+        ("FXCM", "fresh", "delayed", 5 + FX_STALE_S / 2),
+        ("FXCM", "delayed", "stale", 5 + FX_STALE_S),
+    ]
     delayed, stale = run.freshness
     assert (delayed["age_ms"], stale["age_ms"], stale["threshold_ms"]) == (60_000, 120_000, 120_000)
     assert delayed["since"] == T0 - SECOND

@@ -22,18 +22,28 @@ def weight(past: list[Row]) -> float:
     times = np.maximum.accumulate([t["ts_event"] for t in past]) / 1e9
     left = 0.5 ** ((times[-1] - times) / CONFIG.half_life_s)
     gaps = np.diff(times, prepend=times[0])
-    delays = np.array([(t["ts_recv"] - t["ts_event"]) / 1e6 for t in past])
-    good = np.array([not t["cut"] for t in past])
-    up = (CONFIG.prior_up_s * CONFIG.prior_up_share + left @ np.minimum(gaps, STALE_S)) / (CONFIG.prior_up_s + left @ gaps)
+    fresh_s = CONFIG.prior_up_s * CONFIG.prior_up_share + left @ np.minimum(gaps, STALE_S)
+    up = fresh_s / (CONFIG.prior_up_s + left @ gaps)
+    # Late ticks show that it is up, no more. The weight is that of its last tick that counted.
+    counted = np.array([not t["late"] for t in past])
+    left = left[counted]
+    delays = np.array([(t["ts_recv"] - t["ts_event"]) / 1e6 for t in past if not t["late"]])
+    good = np.array([not t["cut"] for t in past if not t["late"]])
     reliability = (CONFIG.prior_good + left @ good) / (CONFIG.prior_good + CONFIG.prior_cut + left.sum())
     latency = left @ delays / left.sum() - delays.min()
     return up * reliability / (latency + CONFIG.latency_eps_ms)
 
 
+def up_to_last_counted(past: list[Row]) -> list[Row]:
+    """Return the past without the late ticks at its end: they set no weight."""
+    last = max(i for i, tick in enumerate(past) if not tick["late"])
+    return past[: last + 1]
+
+
 def weighted_median(values: dict[str, float], weights: dict[str, float]) -> float:
     """Return the smallest value with half of the weight at or below it."""
-    total = sum(weights[s] for s in values)
-    return min(v for v in values.values() if sum(weights[s] for s, u in values.items() if u <= v) >= total / 2 * (1 - 1e-12))
+    half = sum(weights[s] for s in values) / 2 * (1 - 1e-12)
+    return min(v for v in values.values() if sum(weights[s] for s, u in values.items() if u <= v) >= half)
 
 
 def oracle(ticks: list[Raw]) -> list[Row]:
@@ -47,15 +57,15 @@ def oracle(ticks: list[Raw]) -> list[Row]:
         newest[source] = max(newest.get(source, ts), ts)
         active = [n for n in newest.values() if n >= max(newest.values()) - CONFIG.idle_ms * 10**6]
         mark = max(mark, min(active) - CONFIG.lateness_ms * 10**6)
+        past.setdefault(source, []).append(tick | {"cut": False, "late": late})
         if late:
             out.append({"late": 1, "watermark": mark})
             continue
-        past.setdefault(source, []).append(tick | {"cut": False})
-        last = {s: max(rows, key=lambda t: t["ts_event"]) for s, rows in past.items()}
-        # Of equal times the later row stands.
-        last = {s: [t for t in rows if t["ts_event"] == last[s]["ts_event"]][-1] for s, rows in past.items()}
+        counted = {s: [t for t in rows if not t["late"]] for s, rows in past.items()}
+        # The first of the reversed: of equal times the later row stands.
+        last = {s: max(reversed(rows), key=lambda t: t["ts_event"]) for s, rows in counted.items() if rows}
         prices = {s: t["price"] for s, t in last.items() if ts - t["ts_event"] < LIMIT_NS}
-        weights = {s: weight(past[s]) for s in prices}
+        weights = {s: weight(up_to_last_counted(past[s])) for s in prices}
         middle = weighted_median(prices, weights)
         values = np.array(list(prices.values()))
         floor = max(TICK_SIZE, middle * CONFIG.limits["crypto"].sigma_floor_bps / 1e4)

@@ -55,7 +55,9 @@ def test_the_median_has_the_answers_of_published_data() -> None:
 def test_the_weighted_median_is_the_first_price_at_half_of_the_weight(prices: list[float], data: st.DataObject) -> None:
     """Its definition, word by word, with weights whose sums are exact."""
     weights = data.draw(st.lists(st.integers(1, 100), min_size=len(prices), max_size=len(prices)))
-    got = lower_weighted_median(np.sort(prices), np.array(weights, float)[np.argsort(prices, kind="stable")], len(prices))
+    got = lower_weighted_median(
+        np.sort(prices), np.array(weights, float)[np.argsort(prices, kind="stable")], len(prices)
+    )
     reaching = [p for p in prices if 2 * sum(w for q, w in zip(prices, weights, strict=True) if q <= p) >= sum(weights)]
     assert got == min(reaching)
 

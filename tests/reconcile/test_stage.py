@@ -37,7 +37,8 @@ def test_trades_and_quotes_are_kept_apart() -> None:
     """A quote does not move the price of trades, nor a trade that of quotes."""
     run = Run()
     a, b, c = run.feed(
-        trade("A", 0, 100.0, 3.0), raw("quote", "A", 1, symbol_id="BTC-USD:CRYPTO", bid=99.0, ask=103.0), trade("A", 2, 100.5, 4.0)
+        trade("A", 0, 100.0, 3.0), raw("quote", "A", 1, symbol_id="BTC-USD:CRYPTO", bid=99.0, ask=103.0),
+        trade("A", 2, 100.5, 4.0),
     )  # fmt: skip
     assert (a["price"], b["price"], c["price"]) == (100.0, 101.0, 100.5)
     assert (b["bid"], b["ask"], b["size"], c["bid"], c["size"]) == (99.0, 103.0, None, None, 4.0)
@@ -94,7 +95,9 @@ def test_a_zero_size_is_a_size() -> None:
 def test_a_recorder_behind_the_exchange_is_normal() -> None:
     """Receive time 1.27 s before event time is a tick; a minute and more is from the future."""
     run = Run()
-    ticks = run.feed(trade("B", 10, 100.0, recv_s=8.73), trade("B", 70, 100.0, recv_s=10), trade("B", 70.01, 100.0, recv_s=10))
+    ticks = run.feed(
+        trade("B", 10, 100.0, recv_s=8.73), trade("B", 70, 100.0, recv_s=10), trade("B", 70.01, 100.0, recv_s=10)
+    )
     assert [t["ts_event"] - T0 for t in ticks] == [10 * SECOND, 70 * SECOND]
     assert run.fates == {"consensus": 2, "dead": 1}
 
@@ -159,6 +162,7 @@ def test_a_tick_out_of_order_within_the_lateness_does_not_move_its_source_back()
 
 def test_an_exchange_that_falls_silent_leaves_no_quote_behind() -> None:
     """One-sided quotes without withdrawal rows: after two seconds a side is no longer counted."""
+
     def side(venue, at, **values):
         return raw("quote", "SIP", at, symbol_id="AIG:US", venue=venue, **values)
 
@@ -173,6 +177,7 @@ def test_an_exchange_that_falls_silent_leaves_no_quote_behind() -> None:
 
 def test_a_quote_that_crosses_an_older_one_drops_it() -> None:
     """Of two sides that contradict each other, the older is the wrong one."""
+
     def side(venue, at, **values):
         return raw("quote", "SIP", at, symbol_id="AIG:US", venue=venue, **values)
 
@@ -196,7 +201,9 @@ def test_a_side_of_zero_withdraws_it() -> None:
 def test_an_off_exchange_print_that_comes_late_is_cut() -> None:
     """0.4 % off what the exchanges traded at: an outlier that carries the consensus price, whatever its weight."""
     run = Run()
-    prints = [trade("SIP", at / 10, 50.0 + (at % 2) / 100, symbol_id="AIG:US", venue="DNPQZ"[at % 5]) for at in range(100)]
+    prints = [
+        trade("SIP", at / 10, 50.0 + (at % 2) / 100, symbol_id="AIG:US", venue="DNPQZ"[at % 5]) for at in range(100)
+    ]
     run.feed(*prints)
     assert run.fates == {"consensus": 100}
     (tick,) = run.feed(trade("SIP", 10, 50.2, 9e6, symbol_id="AIG:US", venue="D"))
@@ -233,7 +240,12 @@ def test_a_heartbeat_becomes_a_clock_for_the_whole_partition() -> None:
     run = Run()
     run.feed(quote("FXCM", 0, 1.1, 1.2))
     first, second = run.feed(heartbeat("replay", 30), raw("heartbeat", "FXCM", 31, venue="LD"))
-    assert (first["kind"], first["symbol_id"], first["source"], first["watermark"]) == ("clock", "", "replay", T0 + 28 * SECOND)
+    assert (first["kind"], first["symbol_id"], first["source"], first["watermark"]) == (
+        "clock",
+        "",
+        "replay",
+        T0 + 28 * SECOND,
+    )
     assert (second["symbol_id"], second["source"], second["vendors"], second["price"]) == ("", "FXCM/LD", (), None)
     assert run.fates == {"clock": 2}
 

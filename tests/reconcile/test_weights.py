@@ -40,7 +40,9 @@ def test_a_weekend_costs_no_uptime_and_forgets_nothing() -> None:
     """From Friday's last tick to Sunday's first, the market was open for a minute."""
     friday_close_s = 2 * 86_400 + 6 * 3_600
     run = Run()
-    run.feed(quote("FXCM", friday_close_s - 60, 1.38, 1.39), quote("FXCM", friday_close_s + 48 * 3_600 + 600, 1.38, 1.39))
+    run.feed(
+        quote("FXCM", friday_close_s - 60, 1.38, 1.39), quote("FXCM", friday_close_s + 48 * 3_600 + 600, 1.38, 1.39)
+    )
     source = run.source("EURUSD:FX", "FXCM")
     # Stale from two minutes on: those count as open, as do the ten minutes of Sunday.
     assert source["open_s"] == pytest.approx(120 + 600)
@@ -67,7 +69,13 @@ def test_half_of_the_past_is_forgotten_in_a_half_life() -> None:
 def test_a_source_that_is_cut_loses_reliability() -> None:
     """One vendor 1 % off all the time: its weight falls under the others'."""
     run = Run()
-    run.feed(*(trade(v, at + i * 0.1, p) for at in range(60) for i, (v, p) in enumerate(zip("ABC", (100, 101, 100.01), strict=True))))
+    run.feed(
+        *(
+            trade(v, at + i * 0.1, p)
+            for at in range(60)
+            for i, (v, p) in enumerate(zip("ABC", (100, 101, 100.01), strict=True))
+        )
+    )
     weight = {v: run.source("BTC-USD:CRYPTO", v)["weight"] for v in "ABC"}
     assert weight["B"] < 0.2 * min(weight["A"], weight["C"])
 

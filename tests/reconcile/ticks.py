@@ -25,10 +25,17 @@ Raw = dict[str, Any]
 
 
 def raw(kind: str, vendor: str, at_s: float, **values: Any) -> Raw:
-    """Return a raw tick of EURUSD:FX at ``at_s`` seconds after T0; ``recv_s`` is its receive time, the same if not given."""
+    """Return a raw tick of EURUSD:FX, ``at_s`` seconds after T0, received at ``recv_s`` or at once."""
     ts = T0 + round(at_s * SECOND)
     recv = T0 + round(values.pop("recv_s", at_s) * SECOND)
-    return {"symbol_id": "EURUSD:FX", "vendor": vendor, "venue": "", "kind": kind, "ts_event": ts, "ts_recv": recv} | values
+    return {
+        "symbol_id": "EURUSD:FX",
+        "vendor": vendor,
+        "venue": "",
+        "kind": kind,
+        "ts_event": ts,
+        "ts_recv": recv,
+    } | values
 
 
 def quote(vendor: str, at_s: float, bid: float | None, ask: float | None, **values: Any) -> Raw:
