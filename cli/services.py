@@ -1,0 +1,215 @@
+"""The processes that ``mps up`` runs beside the parts: the sink, the ScoreService and, if wanted, the stages.
+
+Each is started once, in the background, and waited for until it does its work; one that runs already is left running.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import grpc
+from confluent_kafka import KafkaException
+
+from deploy.images.health import group as group_fault
+from deploy.local import ports
+from deploy.local.endpoints import Endpoints, load_endpoints, save_endpoints
+from deploy.local.paths import CHECKOUT
+from deploy.local.run_file import read_running
+from deploy.local.stack import PARTS_BY_FIELD, Stack
+from deploy.local.supervisor import stop_in_order
+from processors.errors import ConfigError, PlatformError
+from processors.runtime.topics import create_changelog, create_topics
+from processors.score.model import load_model, model_path
+from processors.sinks.stats import ask_stats
+from processors.topology import STAGE_NAMES
+
+START_S_MAX = 180.0
+"""Longest wait for one process: the very first start of a stage compiles its kernels, a minute on two cores."""
+FILL_S_MAX = 60.0
+"""Longest wait until the stores hold what the topics hold; after that the sink goes on in the background."""
+POLL_S = 0.2
+
+Tell = Callable[[str], None]
+"""Told what is being done, in a few words."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process beside the parts.
+
+    Parameters
+    ----------
+    state
+        ``answers``, ``running`` (a stage has no address), ``filling`` or ``not started``.
+    address
+        Where it answers, or the consumer group it is in.
+    note
+        Why it is not started, and what to do.
+    """
+
+    name: str
+    state: str
+    address: str = ""
+    note: str = ""
+
+
+def bring_up(stack: Stack, *, with_stages: bool, tell: Tell) -> list[Service]:
+    """Start what is missing of the platform, wait until it answers, and return what runs beside the parts.
+
+    If anything fails, or on Ctrl-C, all that this call has started is stopped again.
+
+    Raises
+    ------
+    ConfigError
+        Another run is at work in this home, or something that is needed is missing on this machine.
+    PlatformError
+        A process died or did not answer in time; the message has the last lines of its log.
+    """
+    endpoints = stack.up()
+    with _undone_on_failure(stack):
+        if not stack.reused:
+            # They talk to parts that are gone, at addresses that may be others now.
+            parts = PARTS_BY_FIELD.values()
+            stop_in_order([p for p in read_running(stack.home) if p.name not in parts])
+        tell("creating topics")
+        create_topics(endpoints.bootstrap_servers)
+        for stage in STAGE_NAMES:
+            create_changelog(endpoints.bootstrap_servers, f"{stage}.changelog")
+        missing_model = _missing_model()
+        services = [_sink(stack, tell), _score_service(stack, missing_model, tell)]
+        if with_stages:
+            services += _stages(stack, missing_model, tell)
+        return services
+
+
+@contextmanager
+def _undone_on_failure(stack: Stack) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        stack.supervisor.stop_all(even_if_staying=True)
+        if not stack.reused:
+            stack.home.endpoints_file.unlink(missing_ok=True)
+        raise
+
+
+def _missing_model() -> str:
+    """Return why there is no model to score with; an empty text where there is one.
+
+    A model that is there and damaged is an error, not a missing one.
+    """
+    if not model_path().is_file():
+        return f"there is no model at {model_path()} yet: `mps train` makes one, then call `mps up` again"
+    load_model()
+    return ""
+
+
+def _sink(stack: Stack, tell: Tell) -> Service:
+    _start(stack, "sink", tell, replace(_known(stack), warehouse_url=None))
+    url = _wait(stack, "sink", lambda: _known(stack).warehouse_url)
+    begun_s = time.monotonic()
+    while not (stats := ask_stats(url)).caught_up:
+        _check(stack, "sink")
+        if time.monotonic() - begun_s > FILL_S_MAX:
+            return Service("sink, SQL", "filling", url)
+        # Redis comes back empty, and is filled again from the topics.
+        behind = sum(sum(of.get("lag", {}).values()) for of in stats.sinks.values())
+        tell(f"filling ClickHouse and Redis, {behind:,} records behind")
+        time.sleep(POLL_S)
+    return Service("sink, SQL", "answers", url)
+
+
+def _score_service(stack: Stack, missing_model: str, tell: Tell) -> Service:
+    name = "ScoreService"
+    if missing_model:
+        return Service(name, "not started", note=missing_model)
+    if not _runs(stack, "serve"):
+        from serving.config import PORT
+
+        port = ports.choose(name, preferred=PORT)
+        _start(stack, "serve", tell, replace(_known(stack), grpc_address=None), "--port", str(port))
+    address = _wait(stack, "serve", lambda: _known(stack).grpc_address)
+    _wait(stack, "serve", lambda: _serves(address))
+    return Service(name, "answers", address)
+
+
+def _serves(address: str) -> bool:
+    from serving.client import check_health
+
+    with grpc.insecure_channel(address) as channel:
+        return check_health(channel).is_healthy
+
+
+def _stages(stack: Stack, missing_model: str, tell: Tell) -> list[Service]:
+    wanted = [s for s in STAGE_NAMES if not (missing_model and s == "score")]
+    for stage in wanted:
+        _start(stack, stage, tell, None)
+    services = []
+    for stage in wanted:
+        tell(f"starting {stage} (the first time, its kernels are compiled)")
+        _wait(stack, stage, lambda stage=stage: _has_members(stage))  # type: ignore[misc]
+        services.append(Service(stage, "running", f"group {stage}"))
+    if missing_model:
+        services.append(Service("score", "not started", note=missing_model))
+    return services
+
+
+def _has_members(stage: str) -> bool:
+    # A coordinator that is just being found says so by an error.
+    with suppress(KafkaException):
+        return group_fault(stage) is None
+    return False
+
+
+def _known(stack: Stack) -> Endpoints:
+    return load_endpoints(stack.home)
+
+
+def _runs(stack: Stack, name: str) -> bool:
+    return any(process.name == name for process in read_running(stack.home))
+
+
+def _start(stack: Stack, name: str, tell: Tell, endpoints: Endpoints | None, *options: str) -> None:
+    """Start a command of ours in the background, unless it runs.
+
+    Parameters
+    ----------
+    endpoints
+        Saved first: without the address that the process is to announce, so that an old one is not taken for it.
+    """
+    if _runs(stack, name):
+        return
+    tell(f"starting {name}")
+    if endpoints is not None:
+        save_endpoints(stack.home, endpoints)
+    arguments = [name, *options] if name in ("sink", "serve") else ["run", name, *options]
+    stack.supervisor.start(
+        name,
+        [sys.executable, "-m", "cli.main", *arguments],
+        environment={"PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]).rstrip(":")},
+    )
+
+
+def _wait(stack: Stack, name: str, look: Callable[[], T | None]) -> T:
+    """Return the first true answer, while the process lives."""
+    deadline_s = time.monotonic() + START_S_MAX
+    while not (found := look()):
+        _check(stack, name)
+        if time.monotonic() > deadline_s:
+            log = stack.home.logs / f"{name}.log"
+            raise PlatformError(f"{name} runs but is not ready after {START_S_MAX:.0f} s; see {log}")
+        time.sleep(POLL_S)
+    return found
+
+
+def _check(stack: Stack, name: str) -> None:
+    """Raise if the process has ended, whoever started it."""
+    stack.supervisor.check()
+    if not _runs(stack, name):
+        raise ConfigError(str(stack.home.logs / f"{name}.log"), name, "ended", "see that log, then call `mps up` again")
