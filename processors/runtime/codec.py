@@ -14,6 +14,7 @@ from numba import njit
 from processors.errors import BackpressureError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
+from processors.runtime.compiled import kernel
 from processors.runtime.strings import NOT_UTF8, STRINGS, intern, is_utf8
 
 HEADER_BYTES = 5
@@ -62,7 +63,7 @@ def _varint(data: U8, p: int, end: int) -> tuple[int, int]:
     return ((value >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(value & 1), q
 
 
-@njit(cache=True)
+@kernel
 def _skip_string_array(data: U8, p: int, end: int) -> int:
     """Return the position after an array of strings, or minus a row error."""
     while True:
@@ -103,14 +104,15 @@ def _is_string(code: int, n: int, data: U8, p: int, arena: U8, start: I64, size:
     return True
 
 
-@njit(cache=True)
+@kernel
 def _decode(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: see ``_varint``
     ops: I64, schema_id: int, data: U8, at_byte: I64, ints: I64, floats: F64, error: U8,
-    table: I64, arena: U8, start: I64, size: I64,
+    table: I64, arena: U8, start: I64, size: I64, bits: U8, double: F64,
 ) -> None:  # fmt: skip
-    """Decode every record; row errors stand in ``error``, shape (n,). Longer than 70 lines so that nothing is called."""
-    bits = np.zeros(8, np.uint8)
-    double = bits.view(np.float64)
+    """Decode every record; row errors stand in ``error``, shape (n,). ``double`` is a view of the 8 bytes ``bits``.
+
+    Longer than 70 lines so that nothing is called.
+    """
     for row in range(len(at_byte) - 1):
         p = at_byte[row]
         end = at_byte[row + 1]
@@ -219,7 +221,7 @@ def _header_error(data: U8, p: int, end: int, schema_id: int) -> int:
     return e
 
 
-@njit(cache=True)
+@kernel
 def _put_varint(out: U8, p: int, value: int) -> int:
     z = np.uint64((value << 1) ^ (value >> 63))
     while z >= np.uint64(128):
@@ -230,7 +232,7 @@ def _put_varint(out: U8, p: int, value: int) -> int:
     return p + 1
 
 
-@njit(cache=True)
+@kernel
 def _put_bytes(out: U8, p: int, data: U8, begin: int, end: int) -> int:
     for j in range(begin, end):
         out[p] = data[j]
@@ -238,7 +240,7 @@ def _put_bytes(out: U8, p: int, data: U8, begin: int, end: int) -> int:
     return p
 
 
-@njit(cache=True)
+@kernel
 def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> int:
     """Return an upper bound of the encoded size of all rows, bytes."""
     fixed = HEADER_BYTES
@@ -256,11 +258,11 @@ def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> int:
     return total
 
 
-@njit(cache=True)
-def _encode(ops: I64, schema_id: int, ints: I64, floats: F64, out: U8, at: I64, arena: U8, start: I64) -> None:
-    """Encode every row into ``out``; record i ends up in out[at[i]:at[i + 1]]."""
-    bits = np.zeros(8, np.uint8)
-    double = bits.view(np.float64)
+@kernel
+def _encode(
+    ops: I64, schema_id: int, ints: I64, floats: F64, out: U8, at: I64, arena: U8, start: I64, bits: U8, double: F64
+) -> None:
+    """Encode every row into ``out``; record i ends up in out[at[i]:at[i + 1]]. ``double`` is a view of ``bits``."""
     p = 0
     for i in range(ints.shape[1]):
         at[i] = p
@@ -298,7 +300,7 @@ def _encode(ops: I64, schema_id: int, ints: I64, floats: F64, out: U8, at: I64, 
     at[ints.shape[1]] = p
 
 
-@njit(cache=True)
+@kernel
 def _gather(codes: I64, out: U8, at: I64, arena: U8, start: I64) -> None:
     """Write the strings of the codes one after another, for keys."""
     p = 0
@@ -327,6 +329,8 @@ class FlatCodec:
     def __init__(self, schema: dict[str, Any], schema_id: int) -> None:
         self.schema_id = schema_id
         self.layout = lo.layout_of(schema)
+        self._bits = np.zeros(8, np.uint8)
+        self._double = self._bits.view(np.float64)
 
     def decode(self, batch: EncodedBatch) -> tuple[Columns, U8]:
         """Return the columns, shape (n,) each, and the row errors, shape (n,), 0 where the row is good.
@@ -339,7 +343,7 @@ class FlatCodec:
         s = STRINGS
         _decode(
             self.layout.ops, self.schema_id, batch.payload, batch.start, columns.ints, columns.floats, error,
-            s.table, s.arena, s.start, s.size,
+            s.table, s.arena, s.start, s.size, self._bits, self._double,
         )  # fmt: skip
         return columns, error
 
@@ -349,7 +353,9 @@ class FlatCodec:
         n = len(columns)
         out = np.empty(_encoded_bytes_max(self.layout.ops, columns.ints, s.start), np.uint8)
         at = np.empty(n + 1, np.int64)
-        _encode(self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start)
+        _encode(
+            self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start, self._bits, self._double
+        )
         key, key_start = gather_keys(key_codes)
         return EncodedBatch(topic, partition, out[: at[-1]], at, key, key_start)
 

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import config, njit
+from numba import config
 from numpy.typing import NDArray
 
 from processors.errors import BackpressureError, ConfigError
 from processors.runtime.batch import I64
+from processors.runtime.compiled import kernel
 from processors.runtime.strings import STRINGS
 
 ROWS_MAX = 1 << 20
@@ -61,7 +62,7 @@ def unpack_key(key: bytes) -> list[bytes]:
     return parts
 
 
-@njit(cache=True)
+@kernel
 def _lookup(packed: I64, keys: I64, slots: NDArray[np.int32], out: NDArray[np.int32]) -> int:
     """Fill the slots of known keys, -1 for unknown; return the number of unknown ones. Keys are >= 0, -1 is free."""
     mask = len(keys) - 1
@@ -77,7 +78,7 @@ def _lookup(packed: I64, keys: I64, slots: NDArray[np.int32], out: NDArray[np.in
     return unknown
 
 
-@njit(cache=True)
+@kernel
 def _insert(k: int, slot: int, keys: I64, slots: NDArray[np.int32]) -> None:
     mask = len(keys) - 1
     i = ((k * np.int64(-7046029254386353131)) >> 20) & mask

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from processors.errors import BackpressureError
+from processors.runtime.compiled import kernel
 
 STRINGS_MAX = 1 << 20
 """Most distinct strings of one process: a flood of made-up names must not eat the memory."""
@@ -31,7 +32,7 @@ def _hash(data: NDArray[np.uint8], begin: int, end: int) -> int:
     return (h ^ (h >> 29)) & 0x7FFFFFFFFFFFFFFF
 
 
-@njit(cache=True)
+@kernel
 def is_utf8(data: NDArray[np.uint8], begin: int, end: int) -> bool:
     """Return whether data[begin:end] is well-formed UTF-8 (Unicode 15, table 3-7)."""
     i = begin
@@ -66,7 +67,7 @@ def is_utf8(data: NDArray[np.uint8], begin: int, end: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel
 def intern(
     table: NDArray[np.int64],
     arena: NDArray[np.uint8],
@@ -112,7 +113,7 @@ def intern(
     return code
 
 
-@njit(cache=True)
+@kernel
 def _rehash(table: NDArray[np.int64], arena: NDArray[np.uint8], start: NDArray[np.int64], n: int) -> None:
     mask = len(table) - 1
     for code in range(n):

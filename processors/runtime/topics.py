@@ -15,7 +15,7 @@ from processors.errors import ConfigError, RetryableError
 from processors.topology import PARTITIONS
 from schemas.registry import Topic, load_registry
 
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 8.0
 """Longest look for a broker: one that is away is named while the user still watches."""
 TIMEOUT_S = 20.0
 """A broker that has just started answers within a few seconds."""
