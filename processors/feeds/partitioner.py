@@ -34,10 +34,9 @@ class Partitioner:
         """Return the partition and the key (as string code) of each symbol (as string code), shape (n,) each."""
         top = int(symbol_codes.max(initial=0))
         if top >= len(self._partition):
-            for name in ("_partition", "_key"):
-                grown = np.full(2 * top + 1, -1, np.int64)
-                grown[: len(self._partition)] = getattr(self, name)
-                setattr(self, name, grown)
+            more = np.full(2 * top + 1 - len(self._partition), -1, np.int64)
+            self._partition = np.concatenate([self._partition, more])
+            self._key = np.concatenate([self._key, more])
         missing = symbol_codes[self._partition[symbol_codes] < 0]
         self._learn(np.unique(missing).tolist())
         return self._partition[symbol_codes], self._key[symbol_codes]

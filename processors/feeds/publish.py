@@ -4,7 +4,7 @@ Called by ``mps replay`` and ``mps demo``.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -167,16 +167,15 @@ class Publisher:
         self._find_broker()
         create_topics(self.bootstrap_servers, options.prefix, [port.RAW_TOPIC], options.partitions)
         held = Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
+        if held is not None:
+            held.verify(step.batches for step in _steps(recording, options, None))
         pace = _Pace(options.speed)
         account = Published()
         producer = self._producer()
         begin_s = time.monotonic()
         try:
             sink = PlainSink(producer)
-            for step in steps(
-                recording, partitions=options.partitions, batch_rows=options.batch_rows, slice_ns=pace.slice_ns,
-                limit=options.limit, begin_ns=options.begin_ns, end_ns=options.end_ns,
-            ):  # fmt: skip
+            for step in _steps(recording, options, pace.slice_ns):
                 batches = step.batches if held is None else held.rest(step.batches)
                 if batches:
                     # What the topic has already is not waited for.
@@ -197,7 +196,6 @@ class Publisher:
         account.seconds = time.monotonic() - begin_s
         account.gaps_cut = pace.gaps_cut
         if held is not None:
-            held.check_all_found()
             account.skipped = held.skipped
         return account
 
@@ -248,6 +246,13 @@ class Publisher:
         self._check()
         if left:
             raise RetryableError(f"{left:,} records are still unconfirmed after {DELIVERY_TIMEOUT_S:.0f} s")
+
+
+def _steps(recording: Recording, options: ReplayOptions, slice_ns: int | None) -> Iterator[Step]:
+    return steps(
+        recording, partitions=options.partitions, batch_rows=options.batch_rows, slice_ns=slice_ns,
+        limit=options.limit, begin_ns=options.begin_ns, end_ns=options.end_ns,
+    )  # fmt: skip
 
 
 class _Pace:

@@ -4,6 +4,9 @@ The records of a recording are the same in every run, so the end offset of a par
 there; the last of them is read back and compared, so that another recording is not taken for this one.
 """
 
+import time
+from collections.abc import Iterable
+
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from processors.errors import ConfigError, RetryableError
@@ -40,16 +43,24 @@ class Held:
             }
         )
         try:
-            self._end = [self._bounds(consumer, p) for p in range(partitions)]
+            self._end = [self._find_end(consumer, p) for p in range(partitions)]
             self._last = [self._value(consumer, p) for p in range(partitions)]
         finally:
             consumer.close()
 
-    def _bounds(self, consumer: Consumer, partition: int) -> int:
-        try:
-            return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=BROKER_TIMEOUT_S)[1]
-        except KafkaException as e:
-            raise RetryableError(f"the end of {self._topic} [{partition}] is not known: {e.args[0].str()}") from e
+    def _find_end(self, consumer: Consumer, partition: int) -> int:
+        deadline_s = time.monotonic() + BROKER_TIMEOUT_S
+        while True:
+            try:
+                place = TopicPartition(self._topic, partition)
+                return consumer.get_watermark_offsets(place, timeout=BROKER_TIMEOUT_S)[1]
+            except KafkaException as e:
+                # A new topic's partitions have no leader for a moment.
+                if time.monotonic() > deadline_s:
+                    raise RetryableError(
+                        f"the end of {self._topic} [{partition}] is not known: {e.args[0].str()}"
+                    ) from e
+                time.sleep(0.1)
 
     def _value(self, consumer: Consumer, partition: int) -> bytes | None:
         """Return the last record of a partition; None where it is empty."""
@@ -61,33 +72,46 @@ class Held:
             raise RetryableError(f"the last record of {self._topic} [{partition}] cannot be read")
         return message.value() or b""
 
-    def rest(self, batches: list[EncodedBatch]) -> list[EncodedBatch]:
-        """Return what the topic does not hold yet of these batches.
+    def verify(self, recording: Iterable[list[EncodedBatch]]) -> None:
+        """Check that the topic's records are the first ones of the recording, before anything is published.
+
+        Parameters
+        ----------
+        recording
+            The batches of each step, from the beginning; read only as far as the topic reaches.
 
         Raises
         ------
         ConfigError
-            The topic's last record is not the one this recording has at its offset.
+            A partition's last record is not the one this recording has at its offset, or the recording is shorter.
         """
+        offset = [0] * len(self._end)
+        for batches in recording:
+            if all(at >= end for at, end in zip(offset, self._end, strict=True)):
+                return
+            for batch in batches:
+                p = batch.partition
+                last = self._end[p] - 1 - offset[p]
+                if 0 <= last < len(batch):
+                    ours = batch.payload[batch.start[last] : batch.start[last + 1]].tobytes()
+                    if ours != self._last[p]:
+                        self._refuse(p, "another record")
+                offset[p] += len(batch)
+        for p, end in enumerate(self._end):
+            if end > offset[p]:
+                self._refuse(p, f"{end - offset[p]:,} records too many")
+
+    def rest(self, batches: list[EncodedBatch]) -> list[EncodedBatch]:
+        """Return what the topic does not hold yet of the batches of the next step."""
         out = []
         for batch in batches:
             p = batch.partition
-            begin, self._offset[p] = self._offset[p], self._offset[p] + len(batch)
-            skip = min(len(batch), max(0, self._end[p] - begin))
+            skip = min(len(batch), max(0, self._end[p] - self._offset[p]))
+            self._offset[p] += len(batch)
             self.skipped += skip
-            if skip and begin + skip == self._end[p]:
-                ours = batch.payload[batch.start[skip - 1] : batch.start[skip]].tobytes()
-                if ours != self._last[p]:
-                    self._refuse(p, "another record")
             if skip < len(batch):
                 out.append(_tail(batch, skip))
         return out
-
-    def check_all_found(self) -> None:
-        """Refuse a topic that holds more than the whole recording."""
-        for p, end in enumerate(self._end):
-            if end > self._offset[p]:
-                self._refuse(p, f"{end - self._offset[p]:,} records too many")
 
     def _refuse(self, partition: int, found: str) -> None:
         raise ConfigError(

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 MARKET = Path(__file__).parents[2] / "deploy" / "demo" / "market"
-ROW = re.compile(r"^\| `(?P<file>\w+\.parquet)` \| (?P<rows>[\d,]+) \| .* \| `(?P<sha256>[0-9a-f]{64})` \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(?P<file>\w+\.parquet)` \| (?P<rows>[\d,]+) \| .* \| `(?P<sha256>[0-9a-f]{64})` \|$", re.MULTILINE
+)
 
 
 def described() -> dict[str, tuple[int, str]]:
