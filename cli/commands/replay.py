@@ -58,7 +58,7 @@ class _Time(click.ParamType):
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--speed", type=Speed(), default="max", show_default=True,
+@click.option("--speed", type=Speed(), default="max", show_default=True, metavar="1|10|max",
               help="Recorded seconds a second, or as fast as it goes. Gaps are cut to 2 s.")  # fmt: skip
 @click.option("--partitions", type=click.IntRange(1, 1024), default=PARTITIONS, show_default=True,
               help="Partitions of ticks.raw.v1; created where missing.")  # fmt: skip
