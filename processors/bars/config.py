@@ -36,6 +36,9 @@ class BarsConfig:
         Longer timeframes bear more: the price moves as the root of time, so the same share of the bar is the same
         share of its move, and the threshold grows with the timeframe, but to 10 min at most. A feed that is silent
         for so long inside a session is broken at any horizon.
+    dormant_days
+        A symbol without a tick for so long is left alone until its next one: an expired contract would report each
+        open and close for ever. 7: longer than any holiday.
     delayed_share
         Share of the stale threshold from which the state is delayed. 0.5: a warning at half the way.
     """
@@ -49,6 +52,7 @@ class BarsConfig:
     equity_stale_ms: int = 5_000
     future_stale_ms: int = 3_000
     stale_max_ms: int = 600_000
+    dormant_days: int = 7
     delayed_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -65,6 +69,7 @@ class BarsConfig:
             "kept_bars": (1, 64),
             "open_minutes_max": (2, 64),
             "stale_max_ms": (1_000, 86_400_000),
+            "dormant_days": (1, 366),
             **dict.fromkeys(stale, (1, self.stale_max_ms)),
         }
         for key, (low, high) in bounds.items():

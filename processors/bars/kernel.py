@@ -29,6 +29,7 @@ Rows = NDArray[np.void]
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
+DAY_NS = 86_400 * SECOND_NS
 N_TF = 5
 DAY = N_TF - 1
 """Index of 1d, whose interval is the session."""
@@ -224,8 +225,8 @@ def _bars_due(live: Rows, kept: Rows) -> int:
 
 @njit(cache=True)
 def _check_freshness(
-    t: int, live: Rows, kept: Rows, stale_ns: I64, delayed_ns: I64, cal: I64, begin: int, end: int, slot: int,
-    out_fresh: I64, pos: I64,
+    t: int, live: Rows, kept: Rows, stale_ns: I64, delayed_ns: I64, dormant_ns: int, cal: I64, begin: int, end: int,
+    slot: int, out_fresh: I64, pos: I64,
 ) -> None:  # fmt: skip
     """Publish the changes of freshness of one symbol at the full second ``t``; set when to look again.
 
@@ -244,6 +245,9 @@ def _check_freshness(
         live.fresh_due = min(due, _grid(live.seen))
         return
     age = t - live.seen
+    if age >= dormant_ns:
+        live.wants_tick, live.fresh_due = 1, NEVER
+        return
     for tf in range(N_TF):
         if not is_open:
             state = CLOSED
@@ -272,7 +276,7 @@ def _check_freshness(
 @njit(cache=True)
 def _advance(
     now: int, raw_offset: int, n_slots: int, clock: Rows, lives: Rows, keeps: Rows, live_dirty: U8, keep_dirty: U8,
-    instrument: I64, asset: I64, calendar: I64, stale_ns: I64, delayed_ns: I64, cal: I64, cal_at: I64,
+    instrument: I64, asset: I64, calendar: I64, stale_ns: I64, delayed_ns: I64, dormant_ns: int, cal: I64, cal_at: I64,
     out_bar: Rows, out_place: I64, out_fresh: I64, pos: I64,
 ) -> bool:  # fmt: skip
     """Close every interval that ends, and check every freshness that is due, at or before ``now``, in order of time.
@@ -308,8 +312,8 @@ def _advance(
                 if live.fresh_due == t:
                     c = calendar[k]
                     _check_freshness(
-                        t, live, keeps[s], stale_ns[asset[k]], delayed_ns[asset[k]], cal, cal_at[c], cal_at[c + 1],
-                        s, out_fresh, pos,
+                        t, live, keeps[s], stale_ns[asset[k]], delayed_ns[asset[k]], dormant_ns, cal, cal_at[c],
+                        cal_at[c + 1], s, out_fresh, pos,
                     )  # fmt: skip
                 live.due = min(_bars_due(live, keeps[s]), live.fresh_due)
             next_due = min(next_due, live.due)
@@ -370,8 +374,8 @@ def run(
     first: int, kind: I64, ts_event: I64, ts_recv: I64, watermark: I64, price: F64, size: F64, bid: F64, ask: F64,
     n_src: I64, outlier: I64, raw_offset: I64, slot: I64, fate: U8,
     n_slots: int, clock: Rows, lives: Rows, keeps: Rows, live_dirty: U8, keep_dirty: U8,
-    instrument: I64, basis: I64, asset: I64, calendar: I64, stale_ns: I64, delayed_ns: I64, cal: I64, cal_at: I64,
-    lateness_ns: int, out_bar: Rows, out_place: I64, out_fresh: I64, pos: I64,
+    instrument: I64, basis: I64, asset: I64, calendar: I64, stale_ns: I64, delayed_ns: I64, dormant_ns: int,
+    cal: I64, cal_at: I64, lateness_ns: int, out_bar: Rows, out_place: I64, out_fresh: I64, pos: I64,
 ) -> int:  # fmt: skip
     """Apply rows from ``first`` on: advance the clock, close what is due, then let the tick form its minute.
 
@@ -393,6 +397,8 @@ def run(
         Shape (n_instruments,): price basis (0 trade, 1 quote), asset class, calendar.
     stale_ns, delayed_ns
         Shape (n_asset_classes, 5), thresholds of age.
+    dormant_ns
+        Age from which a symbol is left alone until its next tick.
     cal, cal_at
         Shape (4, n_segments): open, close, session open, session close of all calendars; calendar c is
         ``cal[:, cal_at[c]:cal_at[c + 1]]``.
@@ -415,7 +421,7 @@ def run(
             now = max(now, watermark[i] - lateness_ns)
         if now >= clock[0].next_due and not _advance(
             now, raw_offset[i], n_slots, clock, lives, keeps, live_dirty, keep_dirty, instrument, asset, calendar,
-            stale_ns, delayed_ns, cal, cal_at, out_bar, out_place, out_fresh, pos,
+            stale_ns, delayed_ns, dormant_ns, cal, cal_at, out_bar, out_place, out_fresh, pos,
         ):  # fmt: skip
             return i
         clock[0].watermark = now

@@ -151,7 +151,7 @@ class BarsStage(Stage):
                 done, *columns, slot, fate,
                 n_slots, clock.rows, live.rows, kept.rows, live.dirty, kept.dirty,
                 own, self.instruments.price_basis, self.instruments.asset_class, self.instruments.calendar,
-                self._stale_ns, self._delayed_ns, self._cal, self._cal_at,
+                self._stale_ns, self._delayed_ns, self.config.dormant_days * kn.DAY_NS, self._cal, self._cal_at,
                 self.config.allowed_lateness_ms * 1_000_000, bars, place, fresh, pos,
             )  # fmt: skip
             parts.append((bars[: pos[0]].copy(), place[: pos[0]].copy(), fresh[: pos[1]].copy()))

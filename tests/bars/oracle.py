@@ -241,7 +241,7 @@ class Oracle:
 
     def _look(self, symbol: str, g: int) -> None:
         is_open, age = self._segment(symbol, g) is not None, g - self.seen[symbol]
-        if is_open and age < 0:
+        if (is_open and age < 0) or age >= self.config.dormant_days * 86_400 * SECOND:
             return
         for tf in range(5):
             stale = self._threshold(symbol, tf)

@@ -4,7 +4,7 @@ import pytest
 
 from processors.bars.config import BarsConfig
 from processors.errors import ConfigError
-from tests.bars.oracle import INSTRUMENTS, MINUTE, SECOND, clock, ns, quote, run_stage, tick
+from tests.bars.oracle import MINUTE, SECOND, clock, ns, quote, run_stage, tick
 
 T = ns("2014-05-05T10:00:00")
 NYSE_CLOSE = ns("2014-05-05T20:00:00")
@@ -294,13 +294,23 @@ def test_unknown_symbols_and_impossible_numbers_go_to_the_dead_letter() -> None:
     assert (got.counts["dead"], got.counts["in_bar"], len(got.bars)) == (4, 1, 1)
 
 
+def test_a_symbol_without_ticks_for_a_week_is_left_alone_until_its_next_tick() -> None:
+    """A symbol without ticks for a week is left alone until its next tick."""
+    rows = [tick("IBM:T", NYSE_CLOSE - SECOND), clock(NYSE_CLOSE + 300 * 86_400 * SECOND)]
+    back = tick("IBM:T", ns("2015-03-03T15:00:00"))
+    got = run_stage([*rows, back, clock(back["ts_event"] + SECOND)]).fresh
+    # Fresh, closed, then five opens and four closes until it is a week old; fresh again.
+    assert len(got) == 5 * (2 + 5 + 4 + 1)
+    assert [(f["ts"], f["state"]) for f in got[-5:]] == [(back["ts_event"], 0)] * 5
+
+
 def test_an_output_larger_than_its_buffer_comes_in_parts_and_whole() -> None:
-    """An output larger than its buffer comes in parts and whole: a year of opens in one jump of the clock."""
-    rows = [tick(r.symbol_id, T) for r in INSTRUMENTS.rows]
-    got = run_stage([*rows, clock(T + 400 * 86_400 * SECOND)])
+    """An output larger than its buffer comes in parts and whole."""
+    rows = [tick("BTC:T", T + i * 20 * SECOND) for i in range(1800)]
+    got = run_stage(rows)
     assert len(got.fresh) > 4096
-    steps = run_stage([*rows, *(clock(T + d * 86_400 * SECOND) for d in range(1, 401))])
-    assert got.fresh == steps.fresh
+    steps = run_stage(rows, cuts=tuple(range(100, 1800, 100)))
+    assert (got.fresh, got.bars) == (steps.fresh, steps.bars)
 
 
 @pytest.mark.parametrize(
