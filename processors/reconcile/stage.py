@@ -20,7 +20,7 @@ from processors.reconcile.tables import TABLES
 from processors.runtime.batch import F64, I64, U8, Columns
 from processors.runtime.layout import layout_of
 from processors.runtime.stage import Output, Stage
-from processors.runtime.state import State, TableSpec
+from processors.runtime.state import State, TableSpec, as_records
 from processors.runtime.strings import STRINGS
 from schemas.instruments import Instruments, load_instruments
 from schemas.registry import load_registry
@@ -54,7 +54,7 @@ class ReconcileStage(Stage):
     def __init__(self, config: ReconcileConfig | None = None, instruments: Instruments | None = None) -> None:
         self.config = config or ReconcileConfig()
         self.instruments = instruments or load_instruments()
-        self._limits, self._knobs = self.config.limit_rows(), self.config.knob_row()
+        self._limits, self._knobs = as_records(self.config.limit_rows()), as_records(self.config.knob_row())
         registry = load_registry()
         self._consensus, self._freshness = (layout_of(registry.current(topic).schema) for topic in self.sinks)
         self._empty, self._no_sources = STRINGS.code(""), STRINGS.array_code(())
@@ -233,7 +233,7 @@ def _source_slot(state: State, symbol: I64, vendor: I64, venue: I64) -> int:
     row["vendor"] = state["vendors"].find(vendor)[0]
     symbols.rows["source"][s, bit] = slot
     symbols.rows["n_sources"][s] += 1
-    symbols.dirty[s] = sources.dirty[slot] = 1
+    symbols.dirty[s] = 1
     return slot
 
 

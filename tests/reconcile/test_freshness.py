@@ -35,6 +35,15 @@ def test_a_source_that_falls_silent_is_delayed_then_stale_then_fresh_again() -> 
     assert changes(run) == [("FXCM", "stale", "fresh", 399)]
 
 
+def test_no_second_of_a_leap_is_left_out() -> None:
+    """Sources heard a second apart are delayed a second apart, though the watermark passed both at once."""
+    run = Run()
+    run.feed(*(quote(f"V{at}", at, 1.38, 1.39) for at in range(5)), heartbeat("replay", 100))
+    assert [c for c in changes(run) if c[2] == "delayed"] == [
+        (f"V{at}", "fresh", "delayed", at + 60) for at in range(5)
+    ]
+
+
 def test_a_closed_market_is_closed_not_stale() -> None:
     """Over a weekend: closed at Friday 17:00 New York, and open again, still silent, on Sunday 17:00."""
     friday_close_s = 2 * 86_400 + 6 * 3_600
