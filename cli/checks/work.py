@@ -12,6 +12,7 @@ from deploy.local.paths import Home
 from deploy.local.process import tail
 from processors.errors import ConfigError, RetryableError
 from processors.featurize.config import FeaturizeConfig
+from processors.runtime.changelog import read_counts
 from processors.runtime.layout import layout_of
 from processors.runtime.topics import TopicState, describe_topics
 from processors.score.model import load_model, model_path
@@ -22,6 +23,9 @@ from schemas.registry import load_registry
 TIMEOUT_S = 10.0
 LOG_AGE_S_MAX = 86_400.0
 """Errors of an older log are history."""
+LATE_FATES = ("late", "too_late")
+LATE_SHARE_MAX = 0.1
+"""A feed that stalls makes some records late; a tenth of all means older data behind newer."""
 # "2026-01-31 12:00:00,000 ERROR ..." of ours and of Kafka's; "mps: ..." is the one line with which a command ends.
 _ERROR = re.compile(
     r"^\S+ \S+ (ERROR|CRITICAL|FATAL)\b|^\S+ (ERROR|FATAL) |^mps: (?!warning)|^[\w.]*(Error|Exception)\b"
@@ -60,6 +64,7 @@ def _groups(servers: str, states: dict[str, TopicState]) -> list[Finding]:
     findings = []
     source_of = {row.stage: row.source for row in TOPOLOGY}
     for name in names:
+        findings += _fates(servers, name)
         state = states[source_of[name.split("-")[0]]]
         members = len(admin.describe_consumer_groups([name])[name].result(TIMEOUT_S).members)
         behind = _behind(servers, admin, name, state)
@@ -69,6 +74,19 @@ def _groups(servers: str, states: dict[str, TopicState]) -> list[Finding]:
             findings.append(Finding("topics", f"group {name}", "warn", found, "nobody works on it: `mps up --stages`"))
         else:
             findings.append(Finding("topics", f"group {name}", "ok", found))
+    return findings
+
+
+def _fates(servers: str, group: str) -> list[Finding]:
+    """Return a line for each stage of a group whose input comes too late: nothing is lost, but no bar is made of it."""
+    findings = []
+    for stage, fates in read_counts(servers, f"{group}.changelog", PARTITIONS).items():
+        late = sum(fates.get(fate, 0) for fate in LATE_FATES)
+        total = sum(fates.values())
+        if late > LATE_SHARE_MAX * total:
+            found = f"{late:,} of {total:,} records came after later ones: they make no bars"
+            remedy = "recordings must be replayed in the order of their times: `mps down --wipe` begins anew"
+            findings.append(Finding("topics", f"stage {stage}", "warn", found, remedy))
     return findings
 
 
