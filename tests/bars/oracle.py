@@ -1,7 +1,7 @@
 """Bars and freshness the obvious way: every tick of every interval kept in a list, every second looked at."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,11 @@ def _segments(calendar: str) -> list[tuple[int, int, int, int, int]]:
     return out  # type: ignore[return-value]
 
 
+@lru_cache(maxsize=1 << 17)
+def _segment_of(calendar: str, ts: int) -> tuple[int, int, int, int, int] | None:
+    return next((s for s in _segments(calendar) if s[0] <= ts < s[1]), None)
+
+
 @dataclass
 class Run:
     """What a run over rows gave."""
@@ -166,10 +171,7 @@ class Oracle:
 
     def _segment(self, symbol: str, ts: int) -> tuple[int, int, int, int, int] | None:
         """Return open and close of the segment of ``ts``, of its session, and the close of the session before."""
-        for segment in _segments(INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].calendar):
-            if segment[0] <= ts < segment[1]:
-                return segment
-        return None
+        return _segment_of(INSTRUMENTS.rows[INSTRUMENTS.by_symbol[symbol]].calendar, ts)
 
     def _interval(self, symbol: str, tf: int, ts: int) -> tuple[int, int] | None:
         seg = self._segment(symbol, ts)
