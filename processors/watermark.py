@@ -9,13 +9,14 @@ Called by the reconcile stage, where the raw ticks come in; later stages read th
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from processors.runtime.compiled import kernel
 
 _NEVER = np.iinfo(np.int64).min
 
 
-@njit(cache=True)
+@kernel
 def advance(
     partition: NDArray[np.void],
     feeds: NDArray[np.void],
@@ -62,7 +63,7 @@ def advance(
     return int(clock.watermark_ns)
 
 
-@njit(cache=True)
+@kernel
 def _slowest(feeds: NDArray[np.void], n_feeds: int, horizon_ns: int) -> int:
     """Return the least newest event time of the feeds that are not behind the horizon: of ticks, else of clocks."""
     ticks = clocks = np.iinfo(np.int64).max

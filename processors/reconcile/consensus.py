@@ -10,10 +10,10 @@ Sets of sources are masks: bit i is the i-th source of the symbol. The caller le
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from processors.reconcile.robust import lower_weighted_median, mad_normal
+from processors.runtime.compiled import kernel
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.void]
@@ -24,7 +24,7 @@ TRADE = BID
 SCRATCH_ROWS = 6
 
 
-@njit(cache=True)
+@kernel
 def _sort(scratch: F64, what: int, mask: int) -> int:
     """Put the values of the sources in the mask in ascending order, with their weights; return how many.
 
@@ -45,14 +45,14 @@ def _sort(scratch: F64, what: int, mask: int) -> int:
     return count
 
 
-@njit(cache=True)
+@kernel
 def _median(scratch: F64, what: int, mask: int) -> float:
     """Return the lower weighted median of the values of the sources in the mask, NaN of none."""
     count = _sort(scratch, what, mask)
-    return lower_weighted_median(scratch[SORTED], scratch[SORTED_WEIGHT], count)
+    return float(lower_weighted_median(scratch[SORTED], scratch[SORTED_WEIGHT], count))
 
 
-@njit(cache=True)
+@kernel
 def judge(
     scratch: F64, what: int, mask: int, tick_size: float, floor: float, k: float
 ) -> tuple[float, float, float, int]:
@@ -95,7 +95,7 @@ def judge(
     return centre, sigma, reach, cut
 
 
-@njit(cache=True)
+@kernel
 def trade_consensus(
     sources: Rows, members: Slots, n: int, ts_ns: int, limit_ns: int, tick_size: float, floor: float, k: float,
     scratch: F64,
@@ -121,7 +121,7 @@ def trade_consensus(
     return price, sigma, reach, fresh & ~cut, fresh, centre
 
 
-@njit(cache=True)
+@kernel
 def quote_consensus(
     sources: Rows, members: Slots, n: int, ts_ns: int, limit_ns: int, tick_size: float, floor: float, k: float,
     scratch: F64,
@@ -159,7 +159,7 @@ def quote_consensus(
     return bid, ask, sigma, bids | asks, fresh, cut
 
 
-@njit(cache=True)
+@kernel
 def _drop_oldest_crossing(
     sources: Rows, members: Slots, n: int, bid: float, ask: float, bids: int, asks: int
 ) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from processors.runtime.compiled import kernel
 from processors.sessions import segment_at
 
 F64 = NDArray[np.float64]
@@ -24,7 +25,7 @@ _NEVER = np.iinfo(np.int64).min
 _END = np.iinfo(np.int64).max
 
 
-@njit(cache=True)
+@kernel
 def state_at(last_ns: int, stale_ns: int, open_ns: I64, close_ns: I64, ts_ns: int) -> tuple[int, int]:
     """Return the state of a source at an instant and when it changes next, if no tick comes.
 

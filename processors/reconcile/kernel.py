@@ -13,6 +13,7 @@ from processors.reconcile.consensus import MID, SCRATCH_ROWS, TRADE, quote_conse
 from processors.reconcile.freshness import CHANGE_ROWS, SECOND_NS, check_until
 from processors.reconcile.weights import count_cut, count_tick, watch
 from processors.reconcile.window import seen_before
+from processors.runtime.compiled import kernel
 from processors.watermark import advance
 
 F64 = NDArray[np.float64]
@@ -34,7 +35,7 @@ WATERMARK, MASK, STALE = range(3)
 _NEVER = np.iinfo(np.int64).min
 
 
-@njit(cache=True)
+@kernel
 def broken_rules(
     kind: I64, ts_event: I64, ts_recv: I64, price: F64, size: F64, bid: F64, ask: F64, bid_size: F64, ask_size: F64,
     known: NDArray[np.bool_], future_ns: int, error: U8,
@@ -71,7 +72,7 @@ def broken_rules(
                 error[i] = BAD_SIZE
 
 
-@njit(cache=True)
+@kernel
 def _beat(rows: Rows, slot: int, ts_ns: int, beat_ns: int) -> None:
     """Add the time since the last heartbeat, if it is not too long ago, to the time that heartbeats cover."""
     row = rows[slot]
@@ -83,12 +84,12 @@ def _beat(rows: Rows, slot: int, ts_ns: int, beat_ns: int) -> None:
         row.beat_ns = ts_ns
 
 
-@njit(cache=True)
+@kernel
 def _is_single(mask: int) -> bool:
     return mask != 0 and mask & (mask - 1) == 0
 
 
-@njit(cache=True)
+@kernel
 def _misses_companion(
     sources: Rows, members: NDArray[np.int32], n: int, what: int, fresh: int, ts_ns: int, companion_ns: int
 ) -> bool:
@@ -103,7 +104,7 @@ def _misses_companion(
     return False
 
 
-@njit(cache=True)
+@kernel
 def _take_quote(sources: Rows, slot: int, ts_ns: int, bid: float, ask: float, limit_ns: int) -> bool:
     """Move the sides of a source forward; return whether they only repeat what it left long ago."""
     row = sources[slot]
@@ -116,7 +117,7 @@ def _take_quote(sources: Rows, slot: int, ts_ns: int, bid: float, ask: float, li
     return same and last != _NEVER and ts_ns - last >= limit_ns
 
 
-@njit(cache=True)
+@kernel
 def _late(symbols: Rows, s: int, what: int, bit: int, price: float, bid: float, ask: float, sigma: float, i: int,
           floats: F64, ints: I64) -> None:  # fmt: skip
     """Write a late tick: with the standing consensus, or its own price where no other source had a part in that.

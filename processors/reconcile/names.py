@@ -4,11 +4,11 @@ Derived from the tables, so it is no state: it is built anew for a new or restor
 """
 
 import numpy as np
-from numba import njit
 
 from processors.errors import ConfigError
 from processors.reconcile.config import ReconcileConfig
 from processors.runtime.batch import F64, I64
+from processors.runtime.compiled import kernel
 from processors.runtime.state import State
 from processors.runtime.strings import STRINGS
 from processors.sessions import sessions
@@ -23,7 +23,7 @@ def source_name(vendor: str, venue: str) -> str:
     return f"{vendor}/{venue}" if venue else vendor
 
 
-@njit(cache=True)
+@kernel
 def _find(keys: I64, table: I64, codes: I64, out: I64) -> int:
     """Fill the code of each key, -1 where it is not in the table; return the position of the first such, or -1."""
     mask = len(table) - 1
@@ -39,7 +39,7 @@ def _find(keys: I64, table: I64, codes: I64, out: I64) -> int:
     return first
 
 
-@njit(cache=True)
+@kernel
 def _put(keys: I64, values: I64, table: I64, codes: I64) -> None:
     """Add keys that are not in the table; at least half of it stays free."""
     mask = len(table) - 1

@@ -4,8 +4,9 @@ Arrays are scratch space of fixed size: the first n values count, in ascending o
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from processors.runtime.compiled import kernel
 
 F64 = NDArray[np.float64]
 
@@ -13,7 +14,7 @@ MAD_OF_UNIT_NORMAL = 0.6744897501960817
 """Quantile 0.75 of the standard normal: MAD / this estimates its deviation."""
 
 
-@njit(cache=True)
+@kernel
 def lower_weighted_median(x: F64, w: F64, n: int) -> float:
     """Return the smallest value whose cumulated weight reaches half of the total; NaN if n is 0.
 
@@ -35,7 +36,7 @@ def lower_weighted_median(x: F64, w: F64, n: int) -> float:
     return np.nan
 
 
-@njit(cache=True)
+@kernel
 def median(x: F64, n: int) -> float:
     """Return the median of ascending values, the mean of the middle two if n is even; NaN if n is 0."""
     if n == 0:
@@ -43,7 +44,7 @@ def median(x: F64, n: int) -> float:
     return float(0.5 * (x[(n - 1) // 2] + x[n // 2]))
 
 
-@njit(cache=True)
+@kernel
 def mad_normal(x: F64, n: int) -> float:
     """Return the median distance from the median over that of the unit normal; NaN if n is 0.
 

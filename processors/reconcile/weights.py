@@ -12,15 +12,16 @@ Called by ``kernel``. A tick that is late shows that its source is up; it is not
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from processors.runtime.compiled import kernel
 
 I64 = NDArray[np.int64]
 
 _NEVER = np.iinfo(np.int64).min
 
 
-@njit(cache=True)
+@kernel
 def open_between(open_ns: I64, close_ns: I64, begin_ns: int, end_ns: int) -> int:
     """Return how long the market was open in [begin_ns, end_ns), nanoseconds.
 
@@ -37,7 +38,7 @@ def open_between(open_ns: I64, close_ns: I64, begin_ns: int, end_ns: int) -> int
     return total
 
 
-@njit(cache=True)
+@kernel
 def watch(
     sources: NDArray[np.void], slot: int, ts_ns: int, alive_ns: int, stale_ns: int, half_life_s: float,
     open_ns: I64, close_ns: I64,
@@ -74,7 +75,7 @@ def watch(
     row.alive_ns = alive_ns
 
 
-@njit(cache=True)
+@kernel
 def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[np.void]) -> None:
     """Count a tick, as good until ``count_cut``, and weigh its source anew.
 
@@ -95,14 +96,14 @@ def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDA
     _weigh(sources, slot, knobs)
 
 
-@njit(cache=True)
+@kernel
 def count_cut(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
     """Take back that the last tick of a source was good, and weigh the source anew."""
     sources[slot].good -= 1.0
     _weigh(sources, slot, knobs)
 
 
-@njit(cache=True)
+@kernel
 def _weigh(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
     """Set the weight of a source, positive, from its sums."""
     row, knob = sources[slot], knobs[0]

@@ -9,13 +9,14 @@ other out of it. Called by ``kernel``.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from processors.runtime.compiled import kernel
 
 _NEVER = np.iinfo(np.int64).min
 
 
-@njit(cache=True)
+@kernel
 def seen_before(sources: NDArray[np.void], slot: int, kind: int, seq: int, ts_ns: int) -> bool:
     """Return whether the source had this sequence number already, and remember it.
 

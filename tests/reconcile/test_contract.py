@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.reconcile.stage import build
@@ -63,7 +63,7 @@ def snapshot(state: State) -> dict[str, list[Any]]:
     }
 
 
-@COMPILING
+@settings(deadline=None, max_examples=30)  # each runs the stage some fifty times
 @given(streams(), st.lists(st.integers(0, 40), max_size=5))
 def test_where_a_batch_ends_does_not_matter_nor_does_a_restart(stream, edges) -> None:
     """All at once, one by one, and cut anywhere with a new process after each piece: same records, same state."""
