@@ -18,10 +18,10 @@ START_NS = 1_718_000_000_000_000_000
 """Monday 2024-06-10 06:13:20 UTC: the FX session is open."""
 
 
-def instruments_csv() -> str:
-    """Return an instruments file with the benchmark's symbols."""
+def instruments_csv(kind: str = "trade") -> str:
+    """Return an instruments file with the benchmark's symbols, whose bars are made of trades or of quotes."""
     head = "symbol_id,asset_class,price_basis,tick_size,lot_size,multiplier,currency,calendar,partition_key\n"
-    return head + "".join(f"S{i:04d}:FX,fx,trade,0.0001,1,1,USD,FX,\n" for i in range(SYMBOLS))
+    return head + "".join(f"S{i:04d}:FX,fx,{kind},0.0001,1,1,USD,FX,\n" for i in range(SYMBOLS))
 
 
 class TickMaker:
@@ -31,9 +31,12 @@ class TickMaker:
     ----------
     per_s
         Ticks per second of event time.
+    kind
+        ``trade`` or ``quote``.
     """
 
-    def __init__(self, per_s: float, seed: int = 7) -> None:
+    def __init__(self, per_s: float, kind: str = "trade", seed: int = 7) -> None:
+        self._kind = kind
         entry = load_registry().current(RAW)
         self._codec = FlatCodec(entry.schema, entry.id)
         self._rng = np.random.default_rng(seed)
@@ -54,10 +57,15 @@ class TickMaker:
         columns["venue"] = columns["conditions"] = STRINGS.code("")
         columns["ts_event"] = START_NS + (self._made + np.arange(n)) * self._step_ns
         columns["ts_recv"] = columns["ts_event"] + 1_500_000
-        columns["price"] = np.round(self._price[symbol] + rng.normal(0, 1e-4, n), 5)
-        columns["size"] = rng.integers(1, 1000, n)
-        for name in ("bid", "ask", "bid_size", "ask_size"):
+        price = np.round(self._price[symbol] + rng.normal(0, 1e-4, n), 5)
+        for name in ("price", "size", "bid", "ask", "bid_size", "ask_size"):
             columns[name] = np.nan
+        if self._kind == "trade":
+            columns["price"], columns["size"] = price, rng.integers(1, 1000, n)
+        else:
+            columns["kind"] = self._codec.layout.symbols["kind"].index("quote")
+            columns["bid"], columns["ask"] = price - 2e-5, price + 2e-5
+            columns["bid_size"], columns["ask_size"] = rng.integers(1, 50, n), rng.integers(1, 50, n)
         columns["seq"] = self._made + np.arange(n)
         self._made += n
         out = []

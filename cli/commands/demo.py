@@ -16,7 +16,7 @@ from deploy.demo.view import LiveView, account_table, summary, summary_table
 from processors.feeds.files import open_recording
 
 TRY_NEXT = (
-    'mps sql "SELECT symbol_id, tf, count() AS bars, round(avg(n_trades)) AS ticks_a_bar FROM ohlcv GROUP BY ALL ORDER BY ALL"',
+    'mps sql "SELECT symbol_id, tf, count() AS bars, round(avg(n_trades)) AS ticks FROM ohlcv GROUP BY ALL"',
     "mps score EURUSD:FX --tf 1m",
     "mps tail signals.v1 -n 3 --from-beginning",
 )

@@ -31,7 +31,7 @@ def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
     retries: int, log_level: str,
 ) -> None:  # fmt: skip
-    """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
+    r"""Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
     STAGE is reconcile, bars, featurize, regime or score. Several stages must be neighbours: they share transactions
     and hand records over in memory, while every topic between them is written all the same.

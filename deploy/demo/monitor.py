@@ -8,7 +8,7 @@ from collections import Counter
 import fastavro
 import numpy as np
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 
 from deploy.demo.tap import Clocks, Tap
 from processors.runtime.batch import I64, MessageBatch
@@ -128,5 +128,3 @@ class Progress:
         asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
         answer = asked[group].result(timeout=20)
         return {p.partition: p.offset for p in answer.topic_partitions}
-
-

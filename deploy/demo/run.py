@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from deploy.demo.account import Line, account
 from deploy.demo.monitor import Monitor, Progress
@@ -95,7 +96,7 @@ class Demo:
     _feed_failure: BaseException | None = None
     _began: float = 0.0
 
-    def __enter__(self) -> "Demo":
+    def __enter__(self) -> Self:
         """Start the parts, train where there is no model yet, and start every stage."""
         try:
             self._start()
@@ -142,9 +143,11 @@ class Demo:
             return
         self._spawn("train", "train", "--json", may_end=True)
         began = time.monotonic()
-        self._stack.supervisor.wait(
-            "train", 600, tick=lambda: self.tell(f"training the baseline on the earlier rows, {time.monotonic() - began:.0f} s")
-        )
+
+        def tick() -> None:
+            self.tell(f"training the baseline on the earlier rows, {time.monotonic() - began:.0f} s")
+
+        self._stack.supervisor.wait("train", 600, tick=tick)
 
     def feed(self, on_progress: Callable[[Published, int], None]) -> None:
         """Publish the recordings from a thread; ``check`` and ``fed`` tell how it goes."""

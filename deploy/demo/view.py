@@ -38,7 +38,8 @@ class LiveView:
         for name in ("topic", "written by", "records", "records/s"):
             table.add_column(name, justify="left" if name in ("topic", "written by") else "right")
         for topic, count in monitor.counts().items():
-            table.add_row(topic, STAGE_OF.get(topic, _writers(topic)), f"{count:,}", f"{self._per_s(topic, count):,.0f}")
+            writer, rate = STAGE_OF.get(topic, _writers(topic)), self._per_s(topic, count)
+            table.add_row(topic, writer, f"{count:,}", f"{rate:,.0f}")
         p50, p99 = monitor.latency_ms(0.5), monitor.latency_ms(0.99)
         latency = "" if p50 != p50 else f"tick to signal: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"  # noqa: PLR0124 - NaN
         return Group(self._bar, table, latency)

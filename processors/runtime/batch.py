@@ -1,5 +1,7 @@
 """Batches on their two levels: bytes as they travel, columns as stages see them.
 
+::
+
     MessageBatch / EncodedBatch          Columns
     payload  [aaaabbbbbbcc]              ints    (n_int_fields, n)   int64: longs, codes of strings, enums, booleans
     start    [0, 4, 10, 12]              floats  (n_float_fields, n) float64: doubles, NaN for null
@@ -7,6 +9,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +114,10 @@ class Columns:
     def __getitem__(self, name: str) -> NDArray[np.generic]:
         """Return the column of a field as a view."""
         is_float, row = self.layout.column[name]
-        return self.floats[row] if is_float else self.ints[row]
+        column: NDArray[np.generic] = self.floats[row] if is_float else self.ints[row]
+        return column
 
-    def __setitem__(self, name: str, value: object) -> None:
+    def __setitem__(self, name: str, value: Any) -> None:
         """Fill the column of a field."""
         self[name][:] = value
 

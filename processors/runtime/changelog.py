@@ -40,14 +40,16 @@ def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[b
     end = _end_offset(base, topic, partition)
     if end == 0:
         return {}
-    consumer = Consumer({
-        **base,
-        "isolation.level": "read_committed",
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "queued.min.messages": 100_000,
-        "fetch.wait.max.ms": 50,
-    })
+    consumer = Consumer(
+        {
+            **base,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "queued.min.messages": 100_000,
+            "fetch.wait.max.ms": 50,
+        }
+    )
     entries: dict[bytes, bytes] = {}
     deadline = time.monotonic() + RESTORE_WAIT_S_MAX
     try:

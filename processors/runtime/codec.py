@@ -14,7 +14,7 @@ from numba import njit
 from processors.errors import BackpressureError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
-from processors.runtime.compiled import kernel
+from processors.runtime.compiled import Int, kernel
 from processors.runtime.strings import NOT_UTF8, STRINGS, intern, is_utf8
 
 HEADER_BYTES = 5
@@ -42,11 +42,11 @@ ROW_ERRORS = (
 
 # Inlined by hand of numba: a call would pass every array by its seven words, four times the cost of the work itself.
 @njit(inline="always")
-def _varint(data: U8, p: int, end: int) -> tuple[int, int]:
+def _varint(data: U8, p: Int, end: Int) -> tuple[Int, Int]:
     """Return a zig-zag long and the position after it; a position below 0 is minus a row error."""
     value = np.int64(0)
     shift = 0
-    more = True
+    more: Any = True
     q = p
     while more and q < end and shift < 70:
         b = np.int64(data[q])
@@ -105,7 +105,7 @@ def _is_string(code: int, n: int, data: U8, p: int, arena: U8, start: I64, size:
 
 
 @kernel
-def _decode(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: see ``_varint``
+def _decode(
     ops: I64, schema_id: int, data: U8, at_byte: I64, ints: I64, floats: F64, error: U8,
     table: I64, arena: U8, start: I64, size: I64, bits: U8, double: F64,
 ) -> None:  # fmt: skip
@@ -207,14 +207,15 @@ def _decode(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: see ``_va
 
 
 @njit(inline="always")
-def _header_error(data: U8, p: int, end: int, schema_id: int) -> int:
+def _header_error(data: U8, p: Int, end: Int, schema_id: int) -> Int:
     """Return the row error of the wire header, ``OK`` where it is ours."""
+    e: Int
     if end - p < HEADER_BYTES:
         e = SHORT
     elif data[p] != 0:
         e = NO_MAGIC
     else:
-        found = 0
+        found: Int = 0
         for j in range(1, HEADER_BYTES):
             found = (found << 8) | np.int64(data[p + j])
         e = OK if found == schema_id else UNKNOWN_ID
@@ -241,7 +242,7 @@ def _put_bytes(out: U8, p: int, data: U8, begin: int, end: int) -> int:
 
 
 @kernel
-def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> int:
+def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> Int:
     """Return an upper bound of the encoded size of all rows, bytes."""
     fixed = HEADER_BYTES
     for f in range(len(ops)):
@@ -354,8 +355,9 @@ class FlatCodec:
         out = np.empty(_encoded_bytes_max(self.layout.ops, columns.ints, s.start), np.uint8)
         at = np.empty(n + 1, np.int64)
         _encode(
-            self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start, self._bits, self._double
-        )
+            self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start,
+            self._bits, self._double,
+        )  # fmt: skip
         key, key_start = gather_keys(key_codes)
         return EncodedBatch(topic, partition, out[: at[-1]], at, key, key_start)
 

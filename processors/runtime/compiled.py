@@ -10,5 +10,8 @@ from typing import Any
 
 from numba import njit
 
-kernel: Callable[..., Any] = njit(cache=True, _nrt=False, error_model="numpy")
+Int = Any
+"""``int`` or ``np.int64``: compiled code does not tell them apart."""
+
+kernel: Callable[..., Any] = njit(cache=True, _nrt=False, error_model="numpy")  # type: ignore[call-overload]
 """Decorator of a function that allocates nothing."""

@@ -65,6 +65,10 @@ class KafkaConfig:
         ``classic`` or ``consumer`` (KIP-848).
     retries_max
         Failed attempts in a row before the process gives up.
+    open_timeout_s
+        Longest wait for the brokers at the beginning of an attempt.
+    silence_s_max
+        After so long without a record the brokers are asked whether they are there: the client would wait for ever.
     """
 
     bootstrap_servers: str
@@ -78,6 +82,8 @@ class KafkaConfig:
     transaction_timeout_ms: int = 15_000
     group_protocol: str = "classic"
     retries_max: int = 8
+    open_timeout_s: float = 15.0
+    silence_s_max: float = 10.0
     dead_letters: DeadLetterLimit = field(default_factory=DeadLetterLimit)
 
     def __post_init__(self) -> None:
@@ -86,7 +92,9 @@ class KafkaConfig:
             raise ConfigError("Kafka driver", "path", self.path, "auto, native or plain")
         if self.group_protocol not in ("classic", "consumer"):
             raise ConfigError("Kafka driver", "group_protocol", self.group_protocol, "classic or consumer")
-        for name in ("commit_interval_ms", "batch_rows_max", "transaction_timeout_ms"):
+        for name in (
+            "commit_interval_ms", "batch_rows_max", "transaction_timeout_ms", "open_timeout_s", "silence_s_max",
+        ):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError("Kafka driver", name, getattr(self, name), "a positive number")
 
@@ -112,6 +120,7 @@ class KafkaDriver:
         self._failures = 0
         self._in_transaction = False
         self._began = 0.0
+        self._heard = 0.0
         self._consumer: Consumer
         self._producer: Producer
         self._source: Source
@@ -141,9 +150,7 @@ class KafkaDriver:
         while not self._stopping:
             try:
                 self._open()
-                while not self._stopping:
-                    self._turn()
-                self._commit()
+                self._work()
             except _UnknownOutcomeError as e:
                 self._give_up_or_wait(RetryableError(f"commit without an answer: {e}"))
             except RetryableError as e:
@@ -152,6 +159,11 @@ class KafkaDriver:
                 self._give_up_or_wait(self._classify(e.args[0]))
             finally:
                 self._close()
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._turn()
+        self._commit()
 
     def _turn(self) -> None:
         """Take what is there, and commit when it is time."""
@@ -164,10 +176,23 @@ class KafkaDriver:
         except BackpressureError as e:
             self._rewind_partition(batch.partition, e)
             return
+        self._check_silence(heard=bool(batches))
         if self._in_transaction:
             age_ms = (time.monotonic() - self._began) * 1000
             if age_ms >= self.config.commit_interval_ms or (not batches and age_ms >= self.config.commit_idle_ms):
                 self._commit()
+
+    def _check_silence(self, *, heard: bool) -> None:
+        """Ask for the brokers when nothing has come for long: an idle topic and a lost cluster look the same."""
+        now = time.monotonic()
+        if not heard and now - self._heard < self.config.silence_s_max:
+            return
+        self._heard = now
+        # Serves the producer's log lines.
+        self._producer.poll(0)
+        if not heard:
+            self._consumer.list_topics(self.config.prefix + self.pipeline.source, self.config.open_timeout_s)
+            self._failures = 0
 
     def _process(self, batch: MessageBatch) -> None:
         state = self._states.get(batch.partition)
@@ -298,13 +323,12 @@ class KafkaDriver:
         c = self.config
         self._producer = Producer(producer_settings(c))
         self._sink = self._path.sink(self._producer)
-        self._producer.init_transactions(15)
+        self._producer.init_transactions(c.open_timeout_s)
         self._consumer = Consumer(consumer_settings(c))
         topic = c.prefix + self.pipeline.source
         self._source = self._path.source(self._consumer, topic, self.pipeline.source, c.batch_rows_max)
-        self._consumer.subscribe(
-            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._heard = time.monotonic()
 
     def _close(self) -> None:
         """Close both clients; what is not committed is given up."""
@@ -332,8 +356,13 @@ class KafkaDriver:
             There is nothing to retry: another process took over.
         """
         if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):
+            # The broker fences a producer, too, whose transaction outlived its time-out: after an outage, or a pause
+            # of this process. Then nobody took over, and a new producer goes on from what is committed.
+            age_ms = (time.monotonic() - self._began) * 1000
+            if self._in_transaction and age_ms >= self.config.transaction_timeout_ms:
+                return RetryableError(f"Kafka at {self.config.bootstrap_servers}: transaction aborted after {age_ms:.0f} ms")
             raise FencedError(f"group {self.config.group} instance {self.config.instance}: taken over: {error.str()}")
-        return RetryableError(f"{error.name()}: {error.str()}")
+        return RetryableError(f"Kafka at {self.config.bootstrap_servers}: {error.name()}: {error.str()}")
 
     def _give_up_or_wait(self, error: RetryableError) -> None:
         self._failures += 1

@@ -9,6 +9,7 @@ import ctypes
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import confluent_kafka
 import llvmlite.binding as llvm
@@ -24,21 +25,20 @@ _HANDLE_OFFSET_BYTES = 16
 """Where a confluent-kafka object keeps its rd_kafka_t pointer: right behind the Python object header."""
 
 address = types.uint64
-message_destroy = types.ExternalFunction("rd_kafka_message_destroy", types.void(address))
-message_timestamp = types.ExternalFunction("rd_kafka_message_timestamp", types.int64(address, address))
-consume_batch_queue = types.ExternalFunction(
+message_destroy: Any = types.ExternalFunction("rd_kafka_message_destroy", types.void(address))
+message_timestamp: Any = types.ExternalFunction("rd_kafka_message_timestamp", types.int64(address, address))
+consume_batch_queue: Any = types.ExternalFunction(
     "rd_kafka_consume_batch_queue", types.int64(address, types.int32, address, address)
 )
-produce = types.ExternalFunction(
+produce: Any = types.ExternalFunction(
     "rd_kafka_produce",
     types.int32(address, types.int32, types.int32, address, address, address, address, address),
 )
-last_error = types.ExternalFunction("rd_kafka_last_error", types.int32())
-memcpy = types.ExternalFunction("memcpy", address(address, address, address))
+last_error: Any = types.ExternalFunction("rd_kafka_last_error", types.int32())
+memcpy: Any = types.ExternalFunction("memcpy", address(address, address, address))
 
 
-@intrinsic
-def load_i64(_context: object, _address: object) -> object:
+def _load_i64(_context: object, _address: object) -> Any:
     """Return the int64 at an address."""
 
     def generate(_context: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Value:
@@ -47,14 +47,17 @@ def load_i64(_context: object, _address: object) -> object:
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def load_i32(_context: object, _address: object) -> object:
+def _load_i32(_context: object, _address: object) -> Any:
     """Return the int32 at an address."""
 
     def generate(_context: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Value:
         return builder.load(builder.inttoptr(arguments[0], ir.IntType(32).as_pointer()))
 
     return types.int32(types.uint64), generate
+
+
+load_i64: Any = intrinsic(_load_i64)
+load_i32: Any = intrinsic(_load_i32)
 
 
 @cache

@@ -81,7 +81,9 @@ def _copy(pointers: I64, payload: U8, start: I64, key: U8, key_start: I64, offse
 
 
 @njit(cache=True)
-def _produce(topic: int, partition: int, first: int, payload: U8, start: I64, key: U8, key_start: I64) -> tuple[int, int]:
+def _produce(
+    topic: int, partition: int, first: int, payload: U8, start: I64, key: U8, key_start: I64
+) -> tuple[int, int]:
     """Enqueue records from ``first`` on; return the first one not enqueued and its error code, or (n, 0)."""
     n = len(start) - 1
     payload_at = np.uint64(payload.ctypes.data)

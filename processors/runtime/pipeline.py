@@ -1,12 +1,15 @@
-"""Stages chained in one process: bytes in, bytes out. Both drivers run this, so both give the same bytes.
+r"""Stages chained in one process: bytes in, bytes out. Both drivers run this, so both give the same bytes.
+
+::
 
     MessageBatch -> decode -> stage -> encode -> EncodedBatch, one for each topic
-                                 \\-> next stage (same columns, no second decoding) -> ...
+                                 \-> next stage (same columns, no second decoding) -> ...
 """
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import fastavro
@@ -52,11 +55,11 @@ class PartitionState:
         """
         by_stage: dict[str, dict[bytes, bytes]] = {name: {} for name in self.states}
         for key, value in entries.items():
-            name = unpack_key(key)[0]
-            stage = by_stage.get(name.decode())
+            first = unpack_key(key)[0]
+            stage = by_stage.get(first.decode())
             if stage is None:
-                raise ConfigError("changelog", "stage", name.decode(), f"this process runs {', '.join(self.states)}")
-            stage[key[2 + len(name) :]] = value
+                raise ConfigError("changelog", "stage", first.decode(), f"this process runs {', '.join(self.states)}")
+            stage[key[2 + len(first) :]] = value
         for name, rows in by_stage.items():
             self.states[name].restore(rows)
 
@@ -75,7 +78,7 @@ class Pipeline:
     def __init__(self, stages: list[Stage], registry: Registry | None = None) -> None:
         self.stages = stages
         self.registry = registry or load_registry()
-        for before, after in zip(stages, stages[1:], strict=False):
+        for before, after in pairwise(stages):
             assert after.source in before.sinks, f"{after.name} does not read what {before.name} writes"
         topics = {s.source for s in stages} | {t for s in stages for t in s.sinks}
         self.codecs = {t: FlatCodec((e := self.registry.current(t)).schema, e.id) for t in sorted(topics)}

@@ -1,6 +1,7 @@
 """The plain path: confluent-kafka's own calls. Always available, and the reference for the native path."""
 
 import time
+from typing import Any
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -43,8 +44,8 @@ class PlainSource:
 
 
 def _batch(topic: str, partition: int, messages: list[Message]) -> MessageBatch:
-    payload, start = pack([m.value() or b"" for m in messages])  # type: ignore[misc]
-    key, key_start = pack([m.key() or b"" for m in messages])  # type: ignore[misc]
+    payload, start = pack([m.value() or b"" for m in messages])
+    key, key_start = pack([m.key() or b"" for m in messages])
     offset = np.array([m.offset() for m in messages], np.int64)
     timestamp_ms = np.array([m.timestamp()[1] for m in messages], np.int64)
     return MessageBatch(topic, partition, payload, start, key, key_start, offset, timestamp_ms)
@@ -59,7 +60,7 @@ class PlainSink:
     def produce(self, topic: str, batch: EncodedBatch) -> None:
         """Enqueue all records of the batch, in order."""
         pairs = zip(batch.keys(), batch.values(), strict=True)
-        messages = [{"key": key, "value": value} for key, value in pairs]
+        messages: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in pairs]
         deadline = time.monotonic() + QUEUE_FULL_WAIT_S_MAX
         while messages:
             done = self._producer.produce_batch(topic, messages, partition=batch.partition)

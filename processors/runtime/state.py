@@ -90,7 +90,7 @@ def _insert(k: int, slot: int, keys: I64, slots: NDArray[np.int32]) -> None:
 
 def as_records(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Return the rows as kernels take them; interpreted kernels (NUMBA_DISABLE_JIT=1) want fields as attributes too."""
-    return rows.view(np.recarray) if config.DISABLE_JIT else rows
+    return rows.view(np.recarray) if config.DISABLE_JIT else rows  # type: ignore[attr-defined]
 
 
 class Table:
@@ -186,7 +186,7 @@ class Table:
             if fingerprint != self._fingerprint:
                 raise ConfigError(
                     "changelog", f"layout of table {self.spec.name!r}", fingerprint.hex(),
-                    f"this version reads {self._fingerprint.hex()}: let the old version drain, or reset the stage's group",
+                    f"this version reads {self._fingerprint.hex()}: let the old version drain, or reset the group",
                 )  # fmt: skip
             assert at == slot, f"changelog of {self.spec.name} misses slot {slot}"
             self._add(tuple(STRINGS.code(part) for part in unpack_key(key)[1:]))

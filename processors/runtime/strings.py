@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from processors.errors import BackpressureError
-from processors.runtime.compiled import kernel
+from processors.runtime.compiled import Int, kernel
 
 STRINGS_MAX = 1 << 20
 """Most distinct strings of one process: a flood of made-up names must not eat the memory."""
@@ -23,7 +23,7 @@ NOT_UTF8 = -3
 
 
 @njit(inline="always")
-def _hash(data: NDArray[np.uint8], begin: int, end: int) -> int:
+def _hash(data: NDArray[np.uint8], begin: Int, end: Int) -> Int:
     """Return the FNV-1a hash of data[begin:end] (Fowler, Noll, Vo), non-negative."""
     h = np.int64(-3750763034362895579)
     for i in range(begin, end):
@@ -77,7 +77,7 @@ def intern(
     begin: int,
     end: int,
     check_utf8: bool,
-) -> int:
+) -> Int:
     """Return the code of data[begin:end], a new one where it is new.
 
     Returns

@@ -1,0 +1,1 @@
+"""What every stage and every schema must keep."""

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from processors.topology import STAGE_NAMES, TOPOLOGY, build_stage
 from tests.contract.sample import cut, inputs_of, run
 
 REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("model")
 EACH = pytest.mark.parametrize("name", STAGE_NAMES)
 ROWS_MAX = 4000
 """Records of a partition in tests that feed one record at a time."""
@@ -27,14 +29,14 @@ def short(name: str) -> list[MessageBatch]:
 
 
 @EACH
-def test_the_sample_makes_the_stage_work(name: str, model: Path) -> None:
+def test_the_sample_makes_the_stage_work(name: str) -> None:
     """Every stage publishes to its main topic on the sample, else the tests below would prove nothing."""
     out = run([build_stage(name)], list(inputs_of(name)))
     assert sum(len(v) for (topic, _), v in out.items() if topic == build_stage(name).sinks[0]) > 100
 
 
 @EACH
-def test_code_agrees_with_the_table(name: str, model: Path) -> None:
+def test_code_agrees_with_the_table(name: str) -> None:
     """Name, source and sinks of the stage are those of its row of the topology."""
     row = next(r for r in TOPOLOGY if r.stage == name)
     stage = build_stage(name)
@@ -42,7 +44,7 @@ def test_code_agrees_with_the_table(name: str, model: Path) -> None:
 
 
 @EACH
-def test_a_batch_is_the_fold_of_its_records(name: str, model: Path) -> None:
+def test_a_batch_is_the_fold_of_its_records(name: str) -> None:
     """One record at a time gives the same bytes as all at once."""
     batches = short(name)
     singles = [cut(b, i, i + 1) for b in batches for i in range(len(b))]
@@ -50,14 +52,14 @@ def test_a_batch_is_the_fold_of_its_records(name: str, model: Path) -> None:
 
 
 @EACH
-def test_same_input_same_bytes(name: str, model: Path) -> None:
+def test_same_input_same_bytes(name: str) -> None:
     """Two runs over the same input give the same bytes."""
     batches = list(inputs_of(name))
     assert run([build_stage(name)], batches) == run([build_stage(name)], batches)
 
 
 @EACH
-def test_split_and_restored_equals_unsplit(name: str, model: Path) -> None:
+def test_split_and_restored_equals_unsplit(name: str) -> None:
     """State that went through its changelog goes on as if nothing had happened, slots and counts included."""
     rng = np.random.default_rng(7)
     for batch in inputs_of(name):
@@ -67,7 +69,7 @@ def test_split_and_restored_equals_unsplit(name: str, model: Path) -> None:
         edges = [0, *sorted(rng.integers(0, len(batch), 4).tolist()), len(batch)]
         changelog: dict[bytes, bytes] = {}
         outs: list[EncodedBatch] = []
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             outs += pipeline.run(state, cut(batch, a, b))
             changelog |= dict(state.changed())
             state = pipeline.open()
@@ -88,7 +90,7 @@ def sorted_by_topic(expected: list[bytes], pipeline: Pipeline, batch: MessageBat
 
 
 @EACH
-def test_no_look_ahead(name: str, model: Path) -> None:
+def test_no_look_ahead(name: str) -> None:
     """A prefix of the input gives a prefix of the output: nothing depends on what comes later."""
     for batch in inputs_of(name):
         whole = run([build_stage(name)], [batch])
@@ -99,7 +101,7 @@ def test_no_look_ahead(name: str, model: Path) -> None:
 
 
 @EACH
-def test_fates_add_up(name: str, model: Path) -> None:
+def test_fates_add_up(name: str) -> None:
     """Every input record meets exactly one fate."""
     driver = MemoryDriver([build_stage(name)])
     batches = inputs_of(name)
@@ -108,7 +110,7 @@ def test_fates_add_up(name: str, model: Path) -> None:
 
 
 @EACH
-def test_garbage_between_records_changes_nothing_else(name: str, model: Path) -> None:
+def test_garbage_between_records_changes_nothing_else(name: str) -> None:
     """Bytes that do not decode go to the dead letter, one for each, and the output is that of the good records."""
     batch = max(short(name), key=len)
     values, garbage = list(batch.values()), [b"", b"\x00\x00\x00\x00\x63abc", b"\xff" * 40, next(batch.values())[:-1]]

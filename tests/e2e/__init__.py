@@ -1,0 +1,1 @@
+"""The platform as its users run it: processes on a real broker."""

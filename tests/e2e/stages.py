@@ -48,8 +48,14 @@ def publish_paced(
 ) -> None:
     """Publish each batch to its partition, a share of each at every step; ``between`` is called after each step."""
     create_topics(bootstrap_servers, prefix=prefix)
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 2,
-                         "queue.buffering.max.messages": 1_000_000})
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "linger.ms": 2,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
     records = [(b, list(zip(b.keys(), b.values(), strict=True))) for b in batches]
     for step in range(steps):
         for batch, rows in records:

@@ -1,0 +1,1 @@
+"""The engine: driver, codec, state, paths."""

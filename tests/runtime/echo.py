@@ -22,7 +22,10 @@ CONSENSUS = "ticks.consensus.v1"
 
 
 @njit(cache=True)
-def _number(slots: NDArray[np.int32], seen: NDArray[np.int64], dirty: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
+def _number(
+    slots: NDArray[np.int32], seen: NDArray[np.int64], dirty: NDArray[np.uint8], out: NDArray[np.int64]
+) -> None:
+    """Count each symbol up."""
     for i in range(len(slots)):
         seen[slots[i]] += 1
         dirty[slots[i]] = 1
@@ -43,7 +46,7 @@ class Echo(Stage):
         self._layout = layout_of(load_registry().current(CONSENSUS).schema)
 
     def step(self, state: State, batch: Columns) -> Output:
-        """Number each tick of each symbol."""
+        """Give each tick its number in its symbol."""
         if self.pause_s:
             time.sleep(self.pause_s)
         bad = batch["size"] == 13

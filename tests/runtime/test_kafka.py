@@ -135,10 +135,17 @@ def test_a_fenced_process_stops(bootstrap_servers: str, topic_prefix: str) -> No
     more = {"batch_rows_max": 100, "commit_interval_ms": 20}
     old = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.02), **more)
     new = driver_of(bootstrap_servers, topic_prefix)
-    with pytest.raises(FencedError, match="taken over"), running(old):
-        wait(lambda: old.rows > 300)
-        with running(new):
-            got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    topic = topic_prefix + CONSENSUS
+
+    def both() -> None:
+        with running(old):
+            wait(lambda: old.rows > 300)
+            with running(new):
+                got.update(read_all(bootstrap_servers, topic, n))
+
+    got: dict[int, list[tuple[bytes, bytes]]] = {}
+    with pytest.raises(FencedError, match="taken over"):
+        both()
     assert sum(map(len, got.values())) == n
 
 
@@ -206,8 +213,9 @@ def test_garbage_goes_to_the_dead_letter(bootstrap_servers: str, topic_prefix: s
     assert [letter["value"] for letter in letters] == bad
     assert [letter["offset"] for letter in letters] == list(range(300, 300 + len(bad)))
     assert [letter["reason"] for letter in letters] == [
-        "shorter than the 5-byte wire header", "shorter than the 5-byte wire header", "first byte is not the magic byte 0",
-        "unknown schema id", "record ends early", "bytes left over after the record",
+        "shorter than the 5-byte wire header", "shorter than the 5-byte wire header",
+        "first byte is not the magic byte 0", "unknown schema id", "record ends early",
+        "bytes left over after the record",
     ]  # fmt: skip
 
 
