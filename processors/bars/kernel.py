@@ -12,8 +12,9 @@ costs one update and dirties one small row:
             kept: the last closed bars of each timeframe; a late tick revises them in place
 
 The algebra of a bar is ``_clear`` (prepare), ``_add`` (update), ``_merge`` and ``final_values`` (finalize). A bar is a
-record with the fields of ``stage.BAR``. Longer than 300 lines because numba's cache of compiled code does not see
-changes in other files: whatever compiles together stays together.
+record with the fields of ``stage.BAR``.
+
+Longer than 300 lines since a tick, what it closes and what that makes of freshness are one loop over one state.
 """
 
 import math

@@ -159,6 +159,16 @@ def test_a_late_tick_revises_the_kept_bars_and_is_counted_once() -> None:
     assert [(b["revision"], b["h"], b["v"]) for b in closed] == [(0, 300.0, 4.0)]
 
 
+def test_a_late_tick_does_not_touch_the_longer_bars_that_began_after_it() -> None:
+    """A late tick does not touch the longer bars that began after it."""
+    rows = [tick("BTC:T", T + 270 * SECOND), tick("BTC:T", T + 310 * SECOND), clock(T + 360 * SECOND)]
+    late = tick("BTC:T", T + 271 * SECOND, price=300.0, watermark=T)
+    got = run_stage([*rows, late, clock(T + 600 * SECOND)]).of("5m")
+    assert [(b["ts"] - T, b["n_trades"], b["revision"]) for b in got] == [
+        (300 * SECOND, 1, 0), (300 * SECOND, 2, 1), (600 * SECOND, 1, 0),
+    ]  # fmt: skip
+
+
 def test_a_second_late_tick_makes_a_second_revision() -> None:
     """A second late tick makes a second revision."""
     late = [tick("BTC:T", T + i, watermark=T + MINUTE) for i in (1, 2)]
@@ -224,6 +234,13 @@ def test_a_bar_is_stale_when_its_newest_tick_is_older_than_the_threshold() -> No
     rows += [quote("EUR:T", T + 45 * SECOND + 1, 1.0, 2.0), clock(T + MINUTE)]
     got = {b["symbol_id"]: b["quality.stale"] for b in run_stage(rows).bars}
     assert got == {"BTC:T": 1, "ESZ:T": 1, "EUR:T": 0}
+
+
+def test_a_tick_after_the_close_does_not_make_the_bar_before_it_less_stale() -> None:
+    """A tick after the close does not make the bar before it less stale, though it came first."""
+    rows = [tick("BTC:T", T + 10 * SECOND), tick("BTC:T", T + MINUTE, watermark=T), clock(T + MINUTE)]
+    (bar,) = run_stage(rows).bars
+    assert bar["quality.stale"] == 1
 
 
 def test_latency_may_be_negative_and_sources_are_averaged() -> None:
