@@ -19,8 +19,9 @@ def _numba_cache() -> str:
     package = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
     for file in sorted(package.rglob("*.py")):
-        stat = file.stat()
-        digest.update(f"{file.relative_to(package)}:{stat.st_mtime_ns}:{stat.st_size}\n".encode())
+        source = file.read_bytes()
+        if b"njit" in source or b"@kernel" in source:
+            digest.update(source)
     cache = Path(os.environ.get("MPS_CACHE") or package.parent / ".cache")
     return str((cache / "numba" / digest.hexdigest()).resolve())
 

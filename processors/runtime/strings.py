@@ -17,6 +17,8 @@ from processors.runtime.compiled import Int, kernel
 STRINGS_MAX = 1 << 20
 """Most distinct strings of one process: a flood of made-up names must not eat the memory."""
 BYTES_MAX = 1 << 28
+ARRAYS_MAX = 1 << 16
+"""Most arrays whose code is remembered: sets of sources, members of an ensemble."""
 
 TABLE_FULL = -2
 NOT_UTF8 = -3
@@ -131,6 +133,7 @@ class StringTable:
         self.start = np.zeros(1 << 12, np.int64)
         self.table = np.zeros(1 << 13, np.int64)
         self.size = np.zeros(1, np.int64)
+        self._arrays: dict[tuple[str, ...], int] = {}
 
     def __len__(self) -> int:
         """Return the number of strings."""
@@ -178,9 +181,14 @@ class StringTable:
 
     def array_code(self, texts: tuple[str, ...]) -> int:
         """Return the code of an array of strings: it stands for the array's Avro bytes, encoded once."""
-        out = io.BytesIO()
-        fastavro.schemaless_writer(out, _STRING_ARRAY, list(texts))
-        return self.code(out.getvalue())
+        code = self._arrays.get(texts)
+        if code is None:
+            out = io.BytesIO()
+            fastavro.schemaless_writer(out, _STRING_ARRAY, list(texts))
+            code = self.code(out.getvalue())
+            if len(self._arrays) < ARRAYS_MAX:
+                self._arrays[texts] = code
+        return code
 
     def array(self, code: int) -> tuple[str, ...]:
         """Return the array of strings of a code."""
