@@ -6,6 +6,7 @@ Used by the ClickHouse sink. Readers ask ``server`` or the server itself.
 # ruff: noqa: S608 - every name in a statement comes from our schemas, no value from outside
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,8 @@ from offline.warehouse.views import view_ddl
 from processors.errors import ConfigError, RetryableError
 
 DATABASE = "mps"
+DISK_FREE_MIN_BYTES = 64 << 20
+"""Room for the definitions of the tables, which a disk that is full at the start would leave half written."""
 SINK_STAGE = "sink"
 """Stage of the dead letters that the sink itself writes; their place is that of the refused record."""
 
@@ -55,7 +58,7 @@ class Warehouse:
         RetryableError
             Another process owns the path.
         ConfigError
-            The path cannot be used.
+            The path cannot be used, or too little room is left there.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -63,6 +66,13 @@ class Warehouse:
             raise ConfigError("warehouse", "path", str(path), f"a folder that can be written: {e.strerror}") from None
         if is_owned(path):
             raise RetryableError(f"the warehouse at {path} is open in another process: stop that one first")
+        free_bytes = shutil.disk_usage(path).free
+        if free_bytes < DISK_FREE_MIN_BYTES:
+            raise ConfigError(
+                str(path), "free disk space", f"{free_bytes >> 20} MiB",
+                f"at least {DISK_FREE_MIN_BYTES >> 20} MiB are needed; free some, or set MPS_CLICKHOUSE_PATH to a "
+                "folder on another disk",
+            )  # fmt: skip
         try:
             client = clickhouse_connect.get_client(interface="chdb", path=str(path))
         except ClickHouseError as e:
@@ -115,8 +125,12 @@ class Warehouse:
         self._fit_columns()
         by_name = {table.name: table for table in self.tables.values()}
         if {"bars", "gold", "signals", "freshness"} <= by_name.keys():
-            for ddl in view_ddl(self.database, by_name):
-                self.command(ddl)
+            there = dict(self.query(f"SELECT name, comment FROM system.tables WHERE database = '{self.database}'"))
+            for name, (version, ddl) in view_ddl(self.database, by_name).items():
+                # Replaced only where it is another: on a full disk ClickHouse leaves an empty definition behind, and
+                # does not open the database any more.
+                if there.get(name) != version:
+                    self.command(ddl)
 
     def _fit_columns(self) -> None:
         """Add the nullable columns that the schema has gained; any other difference is an error."""

@@ -85,6 +85,8 @@ class Engine:
     ------
     RetryableError
         Another process owns the path.
+    PlatformError
+        The path is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,7 +99,9 @@ class Engine:
             # Held open: the engine ends with its last handle.
             self._root = self._connect(self._path)
         except RuntimeError as e:
-            raise RetryableError(f"the warehouse at {path} is open in another process") from e
+            if is_owned(path):
+                raise RetryableError(f"the warehouse at {path} is open in another process") from e
+            raise PlatformError(f"the warehouse at {path} cannot be opened: {QueryError(str(e))}") from e
 
     def ask(
         self,

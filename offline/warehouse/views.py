@@ -8,29 +8,32 @@ SELECT * FROM freshness_now WHERE state != 'fresh'
 
 # ruff: noqa: S608 - every name in a statement comes from our schemas, no value from outside
 
+import hashlib
+
 from offline.warehouse.tables import Table
 
 _KEY = ("symbol_id", "tf", "ts")
 
 
-def view_ddl(database: str, by_name: dict[str, Table]) -> list[str]:
-    """Return CREATE OR REPLACE VIEW of each view.
+def view_ddl(database: str, by_name: dict[str, Table]) -> dict[str, tuple[str, str]]:
+    """Return view -> its version and its CREATE OR REPLACE VIEW, which keeps the version as the view's comment.
 
     Parameters
     ----------
     by_name
         The tables by their names.
     """
-    return [
+    return dict([
         _view(database, "ohlcv", _ohlcv(database, by_name["bars"])),
         _view(database, "gold_asof", _gold_asof(database, by_name["gold"])),
         _view(database, "signal_gates", _signal_gates(database, by_name["signals"])),
         _view(database, "freshness_now", _freshness_now(database, by_name["freshness"])),
-    ]
+    ])  # fmt: skip
 
 
-def _view(database: str, name: str, select: str) -> str:
-    return f"CREATE OR REPLACE VIEW `{database}`.`{name}` AS {select}"
+def _view(database: str, name: str, select: str) -> tuple[str, tuple[str, str]]:
+    version = hashlib.sha256(select.encode()).hexdigest()[:16]
+    return name, (version, f"CREATE OR REPLACE VIEW `{database}`.`{name}` AS {select} COMMENT '{version}'")
 
 
 def _fields(table: Table) -> list[str]:
