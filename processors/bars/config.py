@@ -29,8 +29,8 @@ class BarsConfig:
         waits 2 s, and at most 10 s more for a source that stalls, which spans two minutes; one is to spare. Past it
         the oldest minute closes early and later ticks revise it. Each makes the row of every commit longer.
     fx_stale_ms, metal_stale_ms, crypto_stale_ms, equity_stale_ms, future_stale_ms
-        Age of the newest tick from which the 1m consensus is stale. FX and metals 15 s: quiet hours often pass 10 s
-        without a quote. Crypto and equities 5 s: liquid names tick many times a second in every session, and a
+        Age of the newest tick from which the 1m consensus is stale. FX and metals 30 s: quiet hours often pass 10 s
+        without a quote, which shall not even warn. Crypto and equities 5 s: liquid names tick many times a second in every session, and a
         price 5 s old has moved by more than its spread. Futures 3 s: the fastest books of all.
     stale_max_ms
         Longer timeframes bear more: the price moves as the root of time, so the same share of the bar is the same
@@ -46,8 +46,8 @@ class BarsConfig:
     allowed_lateness_ms: int = 0
     kept_bars: int = 3
     open_minutes_max: int = 3
-    fx_stale_ms: int = 15_000
-    metal_stale_ms: int = 15_000
+    fx_stale_ms: int = 30_000
+    metal_stale_ms: int = 30_000
     crypto_stale_ms: int = 5_000
     equity_stale_ms: int = 5_000
     future_stale_ms: int = 3_000
