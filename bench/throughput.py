@@ -12,10 +12,14 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.ticks import RAW, fill, instruments_csv
+from deploy.demo.tap import Tap
 from processors.runtime.kafka import KafkaConfig, KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from processors.runtime.topics import create_changelog
 from processors.topology import PARTITIONS, build_chain
+
+QUIET_S = 3.0
+"""A topic that nobody writes to any more is read to its end when nothing has come for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +85,44 @@ def main() -> None:
     sys.stdout.write(f"{rate.name}\t{rate.ticks}\t{rate.seconds}\t{rate.cpu_s_per_m}\t{rate.commits}\n")
 
 
-def measure(bootstrap_servers: str, n: int, rounds: int) -> list[Rate]:
-    """Return bare, plain and native in turn, ``rounds`` times, each in a process of its own over the same ticks."""
-    rates = []
+def measure(bootstrap_servers: str, n: int, rounds: int) -> tuple[list[Rate], list[str]]:
+    """Return bare, plain and native in turn, ``rounds`` times, each in a process of its own over the same ticks.
+
+    The second value names the prefix of the topics of each round.
+    """
+    rates, prefixes = [], []
     with tempfile.TemporaryDirectory() as folder:
         instruments = Path(folder) / "instruments.csv"
         instruments.write_text(instruments_csv())
         environment = {**os.environ, "MPS_INSTRUMENTS": str(instruments)}
         for i in range(rounds):
             prefix = f"bench{os.getpid()}r{i}."
+            prefixes.append(prefix)
             fill(bootstrap_servers, prefix, n)
             for what in ("bare", "plain", "native"):
                 command = [sys.executable, "-m", "bench.throughput", bootstrap_servers, prefix, str(n), what]
                 out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
                 name, ticks, seconds, cpu, commits = out.strip().splitlines()[-1].split("\t")
                 rates.append(Rate(name, int(ticks), float(seconds), float(cpu), int(commits)))
-    return rates
+    return rates, prefixes
+
+
+def same_bytes(bootstrap_servers: str, prefix: str) -> bool:
+    """Return whether both paths published the same: each partition holds first what plain wrote, then native."""
+    for topic in ("ticks.consensus.v1", "bars.v1"):
+        tap = Tap(bootstrap_servers, prefix + topic, PARTITIONS)
+        values: dict[int, list[bytes]] = {p: [] for p in range(PARTITIONS)}
+        heard = time.monotonic()
+        while time.monotonic() - heard < QUIET_S:
+            for batch in tap.poll():
+                values[batch.partition] += batch.values()
+                heard = time.monotonic()
+        tap.close()
+        for records in values.values():
+            half = len(records) // 2
+            if not records or records[:half] != records[half:]:
+                return False
+    return True
 
 
 if __name__ == "__main__":
