@@ -108,7 +108,7 @@ class EmbeddedKafka:
     def _start_at(self, port: int) -> None:
         """Start the broker at a port, and with a controller at any port that is free."""
         self._port = port
-        controller_port = ports.choose("Kafka controller", preferred=ports.ANY)
+        controller_port = ports.choose("Kafka controller", preferred=ports.ANY, other_than=port)
         files = BrokerFiles(self.folder, self.folder / "data", self.log_folder / "kafka.log")
         files.log4j.write_text(log4j2_yaml(files.log_path), encoding="utf-8")
         files.server_properties.write_text(

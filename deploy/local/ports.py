@@ -67,7 +67,7 @@ def try_several(part: str, start: Callable[[int], None], *, preferred: int, requ
             return
 
 
-def choose(part: str, *, preferred: int, required: int | None = None) -> int:
+def choose(part: str, *, preferred: int, required: int | None = None, other_than: int = ANY) -> int:
     """Return the port a part shall listen on.
 
     Parameters
@@ -78,6 +78,8 @@ def choose(part: str, *, preferred: int, required: int | None = None) -> int:
         Taken when it is free; else, and for `ANY`, the system picks another.
     required
         Taken or refused, never replaced: the user asked for this one.
+    other_than
+        Never the answer of the system's pick: a port that is promised already, but not yet listened on.
 
     Raises
     ------
@@ -95,9 +97,11 @@ def choose(part: str, *, preferred: int, required: int | None = None) -> int:
         return required
     if preferred != ANY and is_free(preferred):
         return preferred
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
+    port = other_than
+    while port == other_than:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
     return port
 
 
