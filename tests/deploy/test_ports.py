@@ -1,3 +1,6 @@
+"""Free loopback ports."""
+
+from deploy.local import ports
 
 
 def test_a_promised_port_is_not_given_twice(monkeypatch):
