@@ -25,6 +25,7 @@ from processors.topology import build_chain
               help="Rebalance protocol; consumer is KIP-848.")  # fmt: skip
 @click.option("--retries", default=8, show_default=True, type=click.IntRange(0, 1000),
               help="Failed attempts in a row, with growing pauses, before it gives up.")  # fmt: skip
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on this loopback port.")
 @click.option("--log-level", default="INFO", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def run(
@@ -53,6 +54,8 @@ def run(
     create_topics(servers, prefix=prefix)
     create_changelog(servers, config.changelog)
     driver = KafkaDriver(Pipeline(chain), config)
+    if metrics_port is not None:
+        driver.metrics.serve(metrics_port)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: driver.stop())
     logging.getLogger(__name__).info("%s runs on the %s path against %s", group, driver.path, servers)

@@ -22,6 +22,7 @@ from processors.runtime.batch import MessageBatch
 from processors.runtime.changelog import changelog_batch, read_changelog
 from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.deadletter import DeadLetterLimit
+from processors.runtime.metrics import Metrics
 from processors.runtime.native import choose_path
 from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
 from processors.runtime.ports import Sink, Source
@@ -111,6 +112,7 @@ class KafkaDriver:
         self.pipeline, self.config = pipeline, config
         self.rows = 0
         self.commits = 0
+        self.metrics = Metrics(config.group)
         self._path = choose_path(config.path)
         self._states: dict[int, PartitionState] = {}
         self._next_offset: dict[int, int] = {}
@@ -210,15 +212,19 @@ class KafkaDriver:
         dead = 0
         for out in self.pipeline.run(state, batch):
             self._sink.produce(self.config.prefix + out.topic, out)
+            self.metrics.count("records_out", len(out), out.topic)
             dead += len(out) if out.topic == DEAD_LETTER else 0
         self.config.dead_letters.add(len(batch), dead, f"partition {batch.partition} offset {int(batch.offset[-1])}")
         self._next_offset[batch.partition] = self._position[batch.partition] = int(batch.offset[-1]) + 1
         self.rows += len(batch)
+        self.metrics.count("records_in", len(batch))
+        self.metrics.count("dead_letters", dead)
 
     def _commit(self) -> None:
         """Publish changed state and offsets and commit them with the records."""
         if not self._in_transaction:
             return
+        began = time.monotonic()
         for partition in self._next_offset:
             changed = changelog_batch(self.config.changelog, partition, self._states[partition])
             if changed is not None:
@@ -241,12 +247,14 @@ class KafkaDriver:
         self._next_offset.clear()
         self._failures = 0
         self.commits += 1
+        self.metrics.count("commits")
+        self.metrics.took("commit_seconds", time.monotonic() - began)
 
     def _abort(self) -> None:
         if self._in_transaction:
             self._in_transaction = False
             self._next_offset.clear()
-            self._producer.abort_transaction(20)
+            self._producer.abort_transaction(self.config.open_timeout_s)
 
     def _rewind_partition(self, partition: int, reason: BackpressureError) -> None:
         """Go back to the last commit, and leave the partition that is blocked paused for a while."""
@@ -257,6 +265,7 @@ class KafkaDriver:
             self._consumer.seek(at)
         self._consumer.pause([TopicPartition(self.config.prefix + self.pipeline.source, partition)])
         self._paused_until[partition] = time.monotonic() + 1.0
+        self.metrics.show("partitions_paused", len(self._paused_until))
 
     def _resume_paused(self) -> None:
         if not self._paused_until:
@@ -268,6 +277,7 @@ class KafkaDriver:
             self._consumer.resume([TopicPartition(topic, p) for p in due])
             for p in due:
                 del self._paused_until[p]
+            self.metrics.show("partitions_paused", len(self._paused_until))
 
     def _restore(self, partition: int) -> None:
         began = time.monotonic()
@@ -275,7 +285,9 @@ class KafkaDriver:
         entries = read_changelog(self.config.bootstrap_servers, self.config.changelog, partition)
         state.restore(entries)
         self._states[partition] = state
-        log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), time.monotonic() - began)
+        took_s = time.monotonic() - began
+        self.metrics.took("restore_seconds", took_s)
+        log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), took_s)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._source.assigned(partitions)
@@ -288,6 +300,7 @@ class KafkaDriver:
             consumer.incremental_assign(placed)
         else:
             consumer.assign(placed)
+        self.metrics.show("partitions_assigned", len(self._states))
         log.info("assigned %s", sorted(self._states))
 
     def _committed(self, partitions: list[int]) -> list[TopicPartition]:
@@ -317,6 +330,7 @@ class KafkaDriver:
         for p in partitions:
             self._states.pop(p.partition, None)
             self._paused_until.pop(p.partition, None)
+        self.metrics.show("partitions_assigned", len(self._states))
         log.info("gave up %s", sorted(p.partition for p in partitions))
 
     def _open(self) -> None:
@@ -360,12 +374,15 @@ class KafkaDriver:
             # of this process. Then nobody took over, and a new producer goes on from what is committed.
             age_ms = (time.monotonic() - self._began) * 1000
             if self._in_transaction and age_ms >= self.config.transaction_timeout_ms:
-                return RetryableError(f"Kafka at {self.config.bootstrap_servers}: transaction aborted after {age_ms:.0f} ms")
+                return RetryableError(
+                    f"Kafka at {self.config.bootstrap_servers}: transaction aborted after {age_ms:.0f} ms"
+                )
             raise FencedError(f"group {self.config.group} instance {self.config.instance}: taken over: {error.str()}")
         return RetryableError(f"Kafka at {self.config.bootstrap_servers}: {error.name()}: {error.str()}")
 
     def _give_up_or_wait(self, error: RetryableError) -> None:
         self._failures += 1
+        self.metrics.count("retries")
         if self._failures > self.config.retries_max:
             raise PlatformError(f"gave up after {self._failures} attempts in a row: {error}") from error
         wait_s = min(0.1 * 2**self._failures, 5.0)
