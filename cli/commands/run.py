@@ -30,7 +30,7 @@ from processors.topology import build_chain
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
-    retries: int, log_level: str,
+    retries: int, metrics_port: int | None, log_level: str,
 ) -> None:  # fmt: skip
     r"""Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
