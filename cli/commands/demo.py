@@ -31,7 +31,7 @@ TRY_NEXT = (
               help="How records reach librdkafka; both give the same bytes.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print account and summary as one JSON object.")
 def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str, as_json: bool) -> None:
-    r"""Run the whole job: real ticks become signals on a real Kafka, and every record is accounted for.
+    """Run the whole job: real ticks become signals on a real Kafka, and every record is accounted for.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped ones where none is named. Data of an
     earlier demo is replaced. The first run trains the baseline model (about half a minute).

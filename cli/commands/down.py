@@ -17,7 +17,7 @@ from processors.errors import PlatformError
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was stopped and removed as one JSON object.")
 def down(*, wipe: bool, yes: bool, as_json: bool) -> None:
-    r"""Stop everything that runs in this home: stages, services and parts, and what a crash has left.
+    """Stop everything that runs in this home: stages, services and parts, and what a crash has left.
 
     A demo that is at work in another terminal is stopped too. Data stays, unless --wipe is given.
 

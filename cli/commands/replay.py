@@ -84,7 +84,7 @@ def replay(
     mps replay --speed 10 --limit 50000           ten times as fast as life
     mps replay my/*.parquet --from 2014-05-02     your own, from a day on
     mps replay --resume                           go on after an interruption
-    """  # noqa: D301 - the mark keeps click from wrapping the lines after it
+    """
     options = ReplayOptions(
         speed=None if isinstance(speed, str) else speed, limit=limit, begin_ns=begin_ns, end_ns=end_ns,
         resume=resume, partitions=partitions, prefix=prefix,

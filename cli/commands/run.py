@@ -32,7 +32,7 @@ def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
     retries: int, metrics_port: int | None, log_level: str,
 ) -> None:  # fmt: skip
-    r"""Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
+    """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
     STAGE is reconcile, bars, featurize, regime or score. Several stages must be neighbours: they share transactions
     and hand records over in memory, while every topic between them is written all the same.

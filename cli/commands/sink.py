@@ -31,7 +31,7 @@ def sink(
     *, once: bool, port: int | None, warehouse: Path | None, no_redis: bool, prefix: str, redis_rows: int,
     log_level: str,
 ) -> None:  # fmt: skip
-    r"""Store bars, gold rows, signals, freshness and dead letters in ClickHouse, and the latest rows in Redis.
+    """Store bars, gold rows, signals, freshness and dead letters in ClickHouse, and the latest rows in Redis.
 
     ClickHouse gets each record exactly once, whatever is killed: the next run goes on where the rows end.
     Without MPS_CLICKHOUSE_URL the process owns an embedded ClickHouse, and answers for it at a local address:

@@ -28,7 +28,7 @@ UNKNOWN_TABLE, UNKNOWN_DATABASE = 60, 81
 @click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True,
               help="Rows shown in the table; the other formats give all rows.")  # fmt: skip
 def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: int) -> None:
-    r"""Ask ClickHouse; QUERY is one reading statement, or - to read it from standard input.
+    """Ask ClickHouse; QUERY is one reading statement, or - to read it from standard input.
 
     Tables: bars, gold, signals, freshness, dead_letters. Views: ohlcv (latest revision of each bar),
     gold_asof(as_of = '...'), signal_gates, freshness_now. `mps sql "DESCRIBE gold"` tells what each column means.

@@ -24,7 +24,7 @@ NEXT = (
 @click.option("--stages", is_flag=True, help="Start the five stages too, so that what is published is worked on.")
 @click.option("--json", "as_json", is_flag=True, help="Print what runs as one JSON object.")
 def up(*, stages: bool, as_json: bool) -> None:
-    r"""Start the platform in the background, on the data of the last run, and wait until every part answers.
+    """Start the platform in the background, on the data of the last run, and wait until every part answers.
 
     Kafka, Redis, the schema registry, the sink (which answers SQL) and, once there is a model, the ScoreService.
     What runs already is left running, so it may be called again at any time. Stop all of it with `mps down`.
