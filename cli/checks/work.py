@@ -3,7 +3,7 @@
 import re
 import time
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.checks import Finding
@@ -14,6 +14,7 @@ from processors.errors import ConfigError, RetryableError
 from processors.featurize.config import FeaturizeConfig
 from processors.runtime.changelog import read_counts
 from processors.runtime.layout import layout_of
+from processors.runtime.offsets import GroupOffsets
 from processors.runtime.topics import TopicState, describe_topics
 from processors.score.model import load_model, model_path
 from processors.topology import PARTITIONS, STAGE_NAMES, TOPOLOGY
@@ -67,7 +68,7 @@ def _groups(servers: str, states: dict[str, TopicState]) -> list[Finding]:
         findings += _fates(servers, name)
         state = states[source_of[name.split("-")[0]]]
         members = len(admin.describe_consumer_groups([name])[name].result(TIMEOUT_S).members)
-        behind = _behind(servers, admin, name, state)
+        behind = _behind(servers, name, state)
         progress = f"{behind:,} offsets behind in" if behind else "has done all of"
         found = f"{members} member(s), {progress} {state.name}"
         if behind and not members:
@@ -94,14 +95,16 @@ def _place(group: str) -> int:
     return STAGE_NAMES.index(group.split("-", 1)[0])
 
 
-def _behind(servers: str, admin: AdminClient, group: str, state: TopicState) -> int:
+def _behind(servers: str, group: str, state: TopicState) -> int:
     """Return the offsets between the group's position and the end, 0 where no record lies there.
 
     The end of a topic that is written by transactions is a marker and no record: so the rest is looked at.
     """
-    places = [TopicPartition(state.name, p) for p in range(state.partitions)]
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
-    at = {p.partition: p.offset for p in asked[group].result(TIMEOUT_S).topic_partitions}
+    offsets = GroupOffsets(servers, group, state.name, state.partitions)
+    try:
+        at = offsets.committed()
+    finally:
+        offsets.close()
     begin = {p: at[p] if at.get(p, -1) >= 0 else state.first_offsets[p] for p in range(state.partitions)}
     open_ = {p: state.end_offsets[p] - begin[p] for p in begin if state.end_offsets[p] > begin[p]}
     if not open_:

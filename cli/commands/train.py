@@ -56,7 +56,7 @@ def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: in
     \b
       mps train                                  the shipped recordings
       mps train my_ticks.parquet --out my.onnx   your own; deploy with MPS_MODEL=my.onnx
-    """  # noqa: D301 - click wants the control character itself
+    """
     from offline.dataset import record_gold
     from offline.train_baseline import train_baseline
     from processors.score.model import model_path
