@@ -7,12 +7,11 @@ from collections import Counter
 
 import fastavro
 import numpy as np
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from deploy.demo.tap import Clocks, Tap
 from processors.runtime.batch import I64, MessageBatch
 from processors.runtime.codec import FlatCodec
+from processors.runtime.offsets import GroupOffsets
 from processors.topology import PARTITIONS, TOPOLOGY
 from schemas.registry import load_registry
 
@@ -110,21 +109,21 @@ class Progress:
     """How far each stage has come, by its group's committed offsets."""
 
     def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-        self._prefix = prefix
+        self._offsets = {
+            row.stage: GroupOffsets(bootstrap_servers, prefix + row.stage, prefix + row.source, PARTITIONS)
+            for row in TOPOLOGY
+        }
 
     def behind(self, monitor: Monitor) -> dict[str, int]:
         """Return stage -> partitions of its source whose last record is not yet committed by its group."""
         out = {}
         for row in TOPOLOGY:
             last = monitor.taps[row.source].last_offset
-            committed = self._committed(row.stage, row.source)
+            committed = self._offsets[row.stage].committed()
             out[row.stage] = sum(committed.get(p, 0) <= offset for p, offset in last.items())
         return out
 
-    def _committed(self, stage: str, source: str) -> dict[int, int]:
-        group = self._prefix + stage
-        places = [TopicPartition(self._prefix + source, p) for p in range(PARTITIONS)]
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
-        answer = asked[group].result(timeout=20)
-        return {p.partition: p.offset for p in answer.topic_partitions}
+    def close(self) -> None:
+        """Leave the broker."""
+        for offsets in self._offsets.values():
+            offsets.close()

@@ -12,6 +12,7 @@ from typing import Self
 
 from deploy.demo.account import Line, account
 from deploy.demo.monitor import Monitor, Progress
+from deploy.local import ports
 from deploy.local.endpoints import Endpoints
 from deploy.local.paths import CHECKOUT, Home, home
 from deploy.local.run_file import read_running
@@ -24,6 +25,7 @@ from processors.runtime.changelog import read_counts
 from processors.runtime.topics import create_changelog, create_topics
 from processors.sinks.stats import Stats, read_stats
 from processors.topology import PARTITIONS, STAGE_NAMES
+from serving.config import PORT as SCORE_PORT
 
 RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 DRAIN_S_MAX = 300.0
@@ -127,10 +129,13 @@ class Demo:
         for stage in STAGE_NAMES:
             self._spawn(stage, "run", stage, "--path", self.options.path)
         self._spawn("sink", "sink")
-        self._spawn("serve", "serve")
+        # The usual port may be taken: by a service of another home, or by anything else.
+        port = ports.choose("ScoreService", preferred=SCORE_PORT)
+        self._spawn("serve", "serve", "--port", str(port))
         self.monitor = Monitor(self.endpoints.bootstrap_servers)
         self._exit.callback(self.monitor.close)
         self.progress = Progress(self.endpoints.bootstrap_servers)
+        self._exit.callback(self.progress.close)
 
     def _spawn(self, name: str, *arguments: str, may_end: bool = False) -> None:
         self.tell(f"starting {name}")

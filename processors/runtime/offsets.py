@@ -50,15 +50,15 @@ class GroupOffsets:
         while True:
             try:
                 found = self._consumer.committed(self._places, timeout=TRIES_S_MAX)
-                for place in found:
-                    if place.error is not None:
-                        raise KafkaException(place.error)
             except KafkaException as e:
-                if time.monotonic() > deadline_s:
-                    raise RetryableError(f"offsets of group {self.group}: {e.args[0].str()}") from e
-                time.sleep(TRY_AGAIN_S)
+                fault = e.args[0]
             else:
-                return {place.partition: place.offset for place in found}
+                fault = next((place.error for place in found if place.error is not None), None)
+                if fault is None:
+                    return {place.partition: place.offset for place in found}
+            if time.monotonic() > deadline_s:
+                raise RetryableError(f"offsets of group {self.group}: {fault.str()}")
+            time.sleep(TRY_AGAIN_S)
 
     def close(self) -> None:
         """Leave the broker."""

@@ -136,7 +136,7 @@ def test_the_mark_of_a_transaction_is_no_lag_and_a_record_without_worker_is(boot
 
     def behind() -> int:
         state = next(s for s in describe_topics(bootstrap_servers, topic_prefix) if s.name == topic)
-        return work._behind(bootstrap_servers, admin, group, state)
+        return work._behind(bootstrap_servers, group, state)
 
     for n in range(2):
         producer.begin_transaction()
