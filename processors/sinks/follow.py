@@ -51,7 +51,7 @@ class Follower:
     def __init__(
         self, bootstrap_servers: str, topics: Sequence[str], name: str, queued_kilobytes_max: int = 32_768
     ) -> None:
-        self.topics = tuple(topics)
+        self.topics, self._servers = tuple(topics), bootstrap_servers
         self.lost = 0
         """Offsets that retention removed before they were read; some of them held no record."""
         self._end: dict[Place, int] = {}
@@ -90,7 +90,7 @@ class Follower:
             if e.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 missing = ", ".join(self.topics)
                 raise RetryableError(f"a topic is missing of {missing}: `mps topics` creates them") from None
-            raise RetryableError(f"Kafka: {e.args[0].str()}") from None
+            raise RetryableError(f"Kafka at {self._servers}: {e.args[0].str()}") from None
 
     def begin(self, positions: Mapping[Place, int]) -> None:
         """Read on from those offsets; from its beginning where a partition has none.
@@ -113,7 +113,7 @@ class Follower:
         except KeyError as e:
             raise RetryableError(f"topic {e} does not exist: `mps topics` creates it") from None
         except KafkaException as e:
-            raise RetryableError(f"Kafka: {e.args[0].str()}") from None
+            raise RetryableError(f"Kafka at {self._servers}: {e.args[0].str()}") from None
 
     def _first(self, place: Place, wanted: int | None) -> int:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=TIMEOUT_S)

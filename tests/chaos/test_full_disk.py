@@ -1,4 +1,4 @@
-"""A disk that fills up under Kafka and under ClickHouse: a clear error, and nothing lost or doubled once there is room."""
+"""A disk that fills up under Kafka and under ClickHouse: a clear error, and with room again nothing lost or doubled."""
 
 import json
 import shutil
@@ -16,13 +16,14 @@ from processors.errors import ConfigError, RetryableError
 from processors.feeds import publish as feed
 from processors.feeds.files import open_recording
 from processors.feeds.replay import steps
+from processors.runtime.batch import EncodedBatch, pack
 from processors.topology import PARTITIONS
 from tests.chaos.commands import mps
 from tests.chaos.test_bad_files import GOOD
-from tests.contract.sample import inputs_of
-from tests.e2e.stages import publish_paced
-from tests.runtime.ticks import read_all
+from tests.runtime.ticks import publish, read_all
+from tests.sinks.conftest import encode, make_records
 
+BARS = 700
 MakeDisk = Callable[[int], Path]
 
 
@@ -59,6 +60,12 @@ def fill(folder: Path) -> Path:
                 continue
     assert shutil.disk_usage(folder).free == 0
     return filler
+
+
+def bars() -> EncodedBatch:
+    """Return bars of one partition, random in every field."""
+    values = encode("bars.v1", make_records("bars.v1", BARS))
+    return EncodedBatch("bars.v1", 1, *pack(values), *pack([b"k"] * BARS))
 
 
 def test_a_part_does_not_start_on_a_full_disk(disk: MakeDisk) -> None:
@@ -114,19 +121,17 @@ def test_a_full_disk_under_clickhouse_is_waited_for(
     bootstrap_servers: str, topic_prefix: str, disk: MakeDisk, tmp_path: Path
 ) -> None:
     """While ClickHouse's disk is full the sink says so and tries again; with room again it holds every bar once."""
-    bars = list(inputs_of("featurize"))
-    n = sum(map(len, bars))
     folder = disk(96)
     addresses = {
         "MPS_BOOTSTRAP_SERVERS": bootstrap_servers, "MPS_REDIS_URL": "redis://127.0.0.1:1/0",
         "MPS_REGISTRY_URL": "http://127.0.0.1:1", "MPS_CLICKHOUSE_PATH": str(folder / "clickhouse"),
     }  # fmt: skip
-    publish_paced(bootstrap_servers, topic_prefix, [])
+    publish(bootstrap_servers, topic_prefix, [])
     command = ("sink", "--no-redis", "--port", "0", "--prefix", topic_prefix)
     with mps(tmp_path / "sink", *command, **addresses) as sink:
         sink.wait_for("following")
         filler = fill(folder)
-        publish_paced(bootstrap_servers, topic_prefix, bars)
+        publish(bootstrap_servers, topic_prefix, [bars()])
         sink.wait_for("try 2 of")
         filler.unlink()
         time.sleep(1.5)
@@ -139,7 +144,7 @@ def test_a_full_disk_under_clickhouse_is_waited_for(
     with mps(tmp_path / "ask", "sql", "SELECT count() AS n, uniqExact(_partition, _offset) AS u FROM bars", "--json",
              **addresses) as sql:  # fmt: skip
         assert sql.wait() == 0, sql.err
-    assert json.loads(sql.out) == {"n": n, "u": n}
+    assert json.loads(sql.out) == {"n": BARS, "u": BARS}
 
 
 @pytest.mark.broker
@@ -153,7 +158,7 @@ def test_a_sink_on_a_full_disk_is_refused_and_the_warehouse_stays_whole(
         "MPS_BOOTSTRAP_SERVERS": bootstrap_servers, "MPS_REDIS_URL": "redis://127.0.0.1:1/0",
         "MPS_REGISTRY_URL": "http://127.0.0.1:1", "MPS_CLICKHOUSE_PATH": str(folder / "clickhouse"),
     }  # fmt: skip
-    publish_paced(bootstrap_servers, topic_prefix, list(inputs_of("featurize")))
+    publish(bootstrap_servers, topic_prefix, [bars()])
     command = ("sink", "--no-redis", "--port", "0", "--prefix", topic_prefix, "--once")
     count = ("sql", "SELECT count() AS n FROM ohlcv", "--json")
     answers = []
