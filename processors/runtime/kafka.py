@@ -149,6 +149,7 @@ class KafkaDriver:
         PlatformError
             The brokers stayed away, or a step kept failing, ``retries_max`` times in a row.
         """
+        self.pipeline.warm()
         while not self._stopping:
             try:
                 self._open()

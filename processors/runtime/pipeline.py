@@ -100,6 +100,17 @@ class Pipeline:
         """Return the empty state of one partition."""
         return PartitionState({stage.name: stage.open() for stage in self.stages})
 
+    def warm(self) -> None:
+        """Compile every kernel, or load it compiled, by running a batch of no records.
+
+        Called before a consumer joins its group: compiling for half a minute while it owns partitions holds them up.
+        """
+        none = np.zeros(0, np.int64)
+        empty, ends = np.zeros(0, np.uint8), np.zeros(1, np.int64)
+        self.run(self.open(), MessageBatch(self.source, 0, empty, ends, empty, ends.copy(), none, none.copy()))
+        for topic, codec in self.codecs.items():
+            codec.encode(topic, 0, Columns.empty(codec.layout, 0), none)
+
     def run(self, state: PartitionState, batch: MessageBatch) -> list[EncodedBatch]:
         """Run one batch of one partition through all stages; return every record to publish, in order per topic."""
         out: list[EncodedBatch] = []
