@@ -30,8 +30,8 @@ class BarsConfig:
         the oldest minute closes early and later ticks revise it. Each makes the row of every commit longer.
     fx_stale_ms, metal_stale_ms, crypto_stale_ms, equity_stale_ms, future_stale_ms
         Age of the newest tick from which the 1m consensus is stale. FX and metals 30 s: quiet hours often pass 10 s
-        without a quote, which shall not even warn. Crypto and equities 5 s: liquid names tick many times a second in every session, and a
-        price 5 s old has moved by more than its spread. Futures 3 s: the fastest books of all.
+        without a quote, which shall not even warn. Crypto and equities 5 s: liquid names tick many times a second in
+        every session, and a price 5 s old has moved by more than its spread. Futures 3 s: the fastest books of all.
     stale_max_ms
         Longer timeframes bear more: the price moves as the root of time, so the same share of the bar is the same
         share of its move, and the threshold grows with the timeframe, but to 10 min at most. A feed that is silent

@@ -95,8 +95,8 @@ class ReconcileConfig:
         A feed this far behind the newest event time of the partition no longer holds the watermark back: longer than
         99 % of FX gaps would wait for nobody, so short enough that bars close in time.
     future_ms
-        An event further than this ahead of its receive time is no event. Clocks differ (a recorder of ours is 1.27 s
-        behind its exchange), by a minute they do not.
+        An event further than this ahead of its receive time is no event, nor one received so long after it came to
+        the log. Clocks differ (a recorder of ours is 1.27 s behind its exchange), by a minute they do not.
     half_life_s
         Uptime, reliability and latency forget half in this much trading time.
     latency_eps_ms

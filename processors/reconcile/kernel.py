@@ -38,23 +38,29 @@ _NEVER = np.iinfo(np.int64).min
 @kernel
 def broken_rules(
     kind: I64, ts_event: I64, ts_recv: I64, price: F64, size: F64, bid: F64, ask: F64, bid_size: F64, ask_size: F64,
-    known: NDArray[np.bool_], future_ns: int, error: U8,
+    logged_ms: I64, known: NDArray[np.bool_], future_ns: int, error: U8,
 ) -> None:  # fmt: skip
     """Write the first broken rule of each row, ``SOUND`` where there is none. All arrays have shape (n,).
 
     Parameters
     ----------
+    logged_ms
+        When the record was appended to its log, 0 where that is not known. A receive time after it is of a recorder
+        whose clock is wrong: one such tick would make every later one of its partition late.
     known
         Whether the symbol is an instrument, or empty on a row that needs none.
     future_ns
-        How far an event may be ahead of its receive time.
+        How far an event may be ahead of its receive time, and that ahead of the log.
     """
     for i in range(len(kind)):
         error[i] = SOUND
         in_range = TS_MIN <= ts_event[i] < TS_MAX and TS_MIN <= ts_recv[i] < TS_MAX
+        ahead_ns = ts_event[i] - ts_recv[i]
+        if logged_ms[i] > 0:
+            ahead_ns = max(ahead_ns, ts_recv[i] - logged_ms[i] * 1_000_000)
         if not known[i]:
             error[i] = UNKNOWN_SYMBOL
-        elif not in_range or ts_event[i] - ts_recv[i] > future_ns:
+        elif not in_range or ahead_ns > future_ns:
             error[i] = BAD_TIME
         elif kind[i] == KIND_TRADE:
             if not 0.0 < price[i] < np.inf:

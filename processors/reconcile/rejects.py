@@ -37,6 +37,13 @@ def _sentence(  # noqa: PLR0911 - one for each rule
         event, recv = int(v["ts_event"][i]), int(v["ts_recv"][i])
         if all(k.TS_MIN <= t < k.TS_MAX for t in (event, recv)):
             ahead_s = (event - recv) / 1e9
+            logged_ms = int(v["logged_ms"][i])
+            if logged_ms and recv - logged_ms * 1_000_000 > event - recv:
+                ahead_s = recv / 1e9 - logged_ms / 1e3
+                logged = _time(logged_ms * 1_000_000)
+                return (
+                    f"receive time {_time(recv)} is {ahead_s:.3f} s after it came to the log, {logged}: from the future"
+                )
             return f"event time {_time(event)} is {ahead_s:.3f} s after receive time {_time(recv)}: from the future"
         return f"event time {event} ns or receive time {recv} ns is not between 1990 and 2100"
     if error == k.BAD_PRICE:
@@ -70,6 +77,7 @@ def rejected_rows(batch: Columns, error: U8) -> Iterator[Rejected]:
         return
     texts = _Texts()
     values = {name: batch[name][rows].tolist() for name in _COLUMNS}
+    values["logged_ms"] = batch.logged_ms[rows].tolist()
     names = [batch[name][rows].tolist() for name in ("symbol_id", "vendor", "venue", "kind")]
     heads: dict[tuple[int, int, int], str] = {}
     for i, (row, rule, symbol, vendor, venue, kind) in enumerate(

@@ -84,7 +84,13 @@ class ReconcileStage(Stage):
         known |= (symbol == self._empty) & (batch["kind"] >= k.KIND_HEARTBEAT)  # type: ignore[operator]
         error = np.zeros(len(batch), np.uint8)
         columns = ("kind", "ts_event", "ts_recv", "price", "size", "bid", "ask", "bid_size", "ask_size")
-        arguments: list[Any] = [*(batch[c] for c in columns), known, self._knobs["future_ns"][0], error]
+        arguments: list[Any] = [
+            *(batch[c] for c in columns),
+            batch.logged_ms,
+            known,
+            self._knobs["future_ns"][0],
+            error,
+        ]
         k.broken_rules(*arguments)
         return error
 

@@ -67,7 +67,8 @@ class MessageBatch(EncodedBatch):
     offset
         Shape (n,), ascending.
     timestamp_ms
-        Shape (n,), the message's time in the log, milliseconds since the epoch. Never an input of a stage.
+        Shape (n,), when the broker appended the record to its log, milliseconds since the epoch; 0 where there is no
+        broker. Part of the log, so the same at every reading; a stage may only refuse by it, never compute with it.
     """
 
     offset: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -96,11 +97,14 @@ class Columns:
     index, booleans as 0 and 1, null as ``NULL_LONG``, a null string as -1) or float64 (null as NaN).
     """
 
-    __slots__ = ("floats", "ints", "layout", "offset")
+    __slots__ = ("floats", "ints", "layout", "logged_ms", "offset")
 
-    def __init__(self, layout: Layout, ints: I64, floats: F64, offset: I64 | None = None) -> None:
+    def __init__(
+        self, layout: Layout, ints: I64, floats: F64, offset: I64 | None = None, logged_ms: I64 | None = None
+    ) -> None:
         self.layout, self.ints, self.floats = layout, ints, floats
         self.offset = np.full(ints.shape[1], -1, np.int64) if offset is None else offset
+        self.logged_ms = np.zeros(ints.shape[1], np.int64) if logged_ms is None else logged_ms
 
     @classmethod
     def empty(cls, layout: Layout, n: int) -> "Columns":
@@ -124,4 +128,4 @@ class Columns:
     def take(self, index: NDArray[np.generic] | slice) -> "Columns":
         """Return the rows at ``index`` (positions, mask or slice), in that order."""
         ints, floats = np.ascontiguousarray(self.ints[:, index]), np.ascontiguousarray(self.floats[:, index])
-        return Columns(self.layout, ints, floats, self.offset[index])
+        return Columns(self.layout, ints, floats, self.offset[index], self.logged_ms[index])

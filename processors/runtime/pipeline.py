@@ -137,7 +137,7 @@ class Pipeline:
     def _decode(self, batch: MessageBatch) -> tuple[Columns, list[tuple[bytes, bytes]]]:
         codec = self.codecs[batch.topic]
         columns, error = codec.decode(batch)
-        columns.offset = batch.offset
+        columns.offset, columns.logged_ms = batch.offset, batch.timestamp_ms
         if not error.any():
             return columns, []
         check_room(error)

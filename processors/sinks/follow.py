@@ -107,9 +107,7 @@ class Follower:
             places = [(topic, p) for topic in self.topics for p in found[topic].partitions if topic in found]
             self._next = {place: self._first(place, positions.get(place)) for place in places}
             self._end = {}
-            self._consumer.assign(
-                [TopicPartition(topic, p, offset) for (topic, p), offset in self._next.items()]
-            )
+            self._consumer.assign([TopicPartition(topic, p, offset) for (topic, p), offset in self._next.items()])
         except KeyError as e:
             raise RetryableError(f"topic {e} does not exist: `mps topics` creates it") from None
         except KafkaException as e:

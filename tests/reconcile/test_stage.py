@@ -5,8 +5,9 @@ import math
 import pytest
 
 from processors.reconcile.config import FEEDS_MAX, SOURCES_MAX, ReconcileConfig
+from processors.reconcile.stage import ReconcileStage
 from processors.reconcile.tables import NEVER
-from tests.reconcile.ticks import SECOND, T0, Run, heartbeat, quote, raw, trade
+from tests.reconcile.ticks import SECOND, T0, Run, columns, heartbeat, quote, raw, trade
 
 LATENESS_S = ReconcileConfig().lateness_ms / 1000
 
@@ -100,6 +101,17 @@ def test_a_recorder_behind_the_exchange_is_normal() -> None:
     )
     assert [t["ts_event"] - T0 for t in ticks] == [10 * SECOND, 70 * SECOND]
     assert run.fates == {"consensus": 2, "dead": 1}
+
+
+def test_a_tick_received_after_it_was_logged_is_from_the_future() -> None:
+    """A broken recorder stamps both times an hour ahead: the log knows better, and the ticks after it are not late."""
+    batch = columns([trade("A", 0, 100.0), trade("A", 3600, 100.0), trade("A", 1, 101.0)])
+    batch.logged_ms[:] = T0 // 10**6 + 5_000
+    stage = ReconcileStage()
+    output = stage.step(stage.open(), batch)
+    assert {fate: n for fate, n in output.counts.items() if n} == {"consensus": 2, "dead": 1}
+    assert [(r.row, r.error) for r in output.rejected] == [(1, "bad_time")]
+    assert "is 3595.000 s after it came to the log" in output.rejected[0].reason
 
 
 def test_prints_that_look_alike_are_no_duplicates() -> None:
