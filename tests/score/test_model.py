@@ -78,6 +78,7 @@ def test_an_impossible_card_is_refused(model, bad):
 
 def test_the_path_is_that_of_the_environment(monkeypatch, tmp_path):
     """MPS_MODEL names the model; else it is in the data folder."""
+    monkeypatch.delenv("MPS_MODEL", raising=False)
     monkeypatch.setenv("MPS_HOME", str(tmp_path))
     assert model_path() == tmp_path.resolve() / "models" / "baseline.onnx"
     monkeypatch.setenv("MPS_MODEL", "elsewhere.onnx")
