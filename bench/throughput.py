@@ -43,6 +43,7 @@ def bare_consume(bootstrap_servers: str, prefix: str, n: int) -> Rate:
     consumer = Consumer({
         "bootstrap.servers": bootstrap_servers, "group.id": "bare", "enable.auto.commit": False,
         "queued.min.messages": 100_000, "isolation.level": "read_committed",
+                "fetch.queue.backoff.ms": 5,
     })  # fmt: skip
     consumer.assign([TopicPartition(prefix + RAW, p, 0) for p in range(PARTITIONS)])
     seen = len(consumer.consume(1, 20))

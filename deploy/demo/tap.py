@@ -30,6 +30,7 @@ class Tap:
         """Assign every partition."""
         self._consumer = Consumer({
             "bootstrap.servers": self.bootstrap_servers, "group.id": "tap", "isolation.level": "read_committed",
+                "fetch.queue.backoff.ms": 5,
             "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
             "logger": CLIENT_LOG,
         })  # fmt: skip

@@ -406,6 +406,8 @@ def consumer_settings(config: KafkaConfig) -> dict[str, Any]:
         "fetch.max.bytes": 16_777_216,
         "max.partition.fetch.bytes": 4_194_304,
         "fetch.wait.max.ms": 20,
+        # A partition whose queue was full is asked again so soon; librdkafka's own second would starve the stage.
+        "fetch.queue.backoff.ms": 5,
         "topic.metadata.refresh.interval.ms": 30_000,
         "logger": CLIENT_LOG,
     }
