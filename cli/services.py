@@ -6,19 +6,19 @@ Each is started once, in the background, and waited for until it does its work; 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
 from confluent_kafka import KafkaException
 
 from deploy.images.health import group as group_fault
-from deploy.local import ports
-from deploy.local.endpoints import Endpoints, load_endpoints, save_endpoints
+from deploy.local.endpoints import Endpoints, announce, load_endpoints
 from deploy.local.paths import CHECKOUT
 from deploy.local.run_file import read_running
+from deploy.local.score_service import serve_command
 from deploy.local.stack import PARTS_BY_FIELD, Stack
 from deploy.local.supervisor import stop_in_order
 from processors.errors import ConfigError, PlatformError
@@ -111,7 +111,7 @@ def _missing_model() -> str:
 
 
 def _sink(stack: Stack, tell: Tell) -> Service:
-    _start(stack, "sink", tell, replace(_known(stack), warehouse_url=None))
+    _start(stack, "sink", tell, ["sink"], forget="warehouse_url")
     url = _wait(stack, "sink", lambda: _known(stack).warehouse_url)
     begun_s = time.monotonic()
     while not (stats := ask_stats(url)).caught_up:
@@ -130,10 +130,7 @@ def _score_service(stack: Stack, missing_model: str, tell: Tell) -> Service:
     if missing_model:
         return Service(name, "not started", note=missing_model)
     if not _runs(stack, "serve"):
-        from serving.config import PORT
-
-        port = ports.choose(name, preferred=PORT)
-        _start(stack, "serve", tell, replace(_known(stack), grpc_address=None), "--port", str(port))
+        _start(stack, "serve", tell, serve_command(), forget="grpc_address")
     address = _wait(stack, "serve", lambda: _known(stack).grpc_address)
     _wait(stack, "serve", lambda: _serves(address))
     return Service(name, "answers", address)
@@ -149,7 +146,7 @@ def _serves(address: str) -> bool:
 def _stages(stack: Stack, missing_model: str, tell: Tell) -> list[Service]:
     wanted = [s for s in STAGE_NAMES if not (missing_model and s == "score")]
     for stage in wanted:
-        _start(stack, stage, tell, None)
+        _start(stack, stage, tell, ["run", stage])
     services = []
     for stage in wanted:
         tell(f"starting {stage} (the first time, its kernels are compiled)")
@@ -175,23 +172,24 @@ def _runs(stack: Stack, name: str) -> bool:
     return any(process.name == name for process in read_running(stack.home))
 
 
-def _start(stack: Stack, name: str, tell: Tell, endpoints: Endpoints | None, *options: str) -> None:
+def _start(stack: Stack, name: str, tell: Tell, words: Sequence[str], forget: str = "") -> None:
     """Start a command of ours in the background, unless it runs.
 
     Parameters
     ----------
-    endpoints
-        Saved first: without the address that the process is to announce, so that an old one is not taken for it.
+    words
+        What stands after ``mps``.
+    forget
+        The address that the process is to announce: an old one must not be taken for it.
     """
     if _runs(stack, name):
         return
     tell(f"starting {name}")
-    if endpoints is not None:
-        save_endpoints(stack.home, endpoints)
-    arguments = [name, *options] if name in ("sink", "serve") else ["run", name, *options]
+    if forget:
+        announce(stack.home, **{forget: None})
     stack.supervisor.start(
         name,
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "cli.main", *words],
         environment={"PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]).rstrip(":")},
     )
 

@@ -12,10 +12,10 @@ from typing import Self
 
 from deploy.demo.account import Line, account
 from deploy.demo.monitor import Monitor, Progress
-from deploy.local import ports
 from deploy.local.endpoints import Endpoints
 from deploy.local.paths import CHECKOUT, Home, home
 from deploy.local.run_file import read_running
+from deploy.local.score_service import serve_command
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor, stop_in_order, term_as_interrupt
 from processors.errors import PlatformError
@@ -25,7 +25,6 @@ from processors.runtime.changelog import read_counts
 from processors.runtime.topics import create_changelog, create_topics
 from processors.sinks.stats import Stats, read_stats
 from processors.topology import PARTITIONS, STAGE_NAMES
-from serving.config import PORT as SCORE_PORT
 
 RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 DRAIN_S_MAX = 300.0
@@ -129,9 +128,7 @@ class Demo:
         for stage in STAGE_NAMES:
             self._spawn(stage, "run", stage, "--path", self.options.path)
         self._spawn("sink", "sink")
-        # The usual port may be taken: by a service of another home, or by anything else.
-        port = ports.choose("ScoreService", preferred=SCORE_PORT)
-        self._spawn("serve", "serve", "--port", str(port))
+        self._spawn("serve", *serve_command())
         self.monitor = Monitor(self.endpoints.bootstrap_servers)
         self._exit.callback(self.monitor.close)
         self.progress = Progress(self.endpoints.bootstrap_servers)

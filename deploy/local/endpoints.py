@@ -5,11 +5,21 @@ Called by the CLI and by every process that talks to a part.
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields
 
-from deploy.local.paths import Home
+from deploy.local.paths import Home, locked
 from deploy.local.run_file import write_json
 from processors.errors import ConfigError
+
+
+class NothingRunsError(ConfigError):
+    """An address is needed, and neither a running stack nor the environment has it: the cause comes first."""
+
+    def __init__(self, home: Home, field: str) -> None:
+        remedy = f"start the parts with `mps up`, or set {VARIABLES[field]}"
+        super().__init__(str(home.endpoints_file), field, None, remedy)
+        self.args = (f"nothing runs here yet: {remedy}",)
 
 
 @dataclass(frozen=True)
@@ -73,12 +83,7 @@ def load_endpoints(home: Home) -> Endpoints:
     found: dict[str, str | None] = {**_read(home), **from_environment()}
     for field in REQUIRED:
         if not found.get(field):
-            raise ConfigError(
-                str(home.endpoints_file),
-                field,
-                None,
-                f"nothing runs here yet; start the parts with `mps up`, or set {VARIABLES[field]}",
-            )
+            raise NothingRunsError(home, field)
     known = {field.name for field in fields(Endpoints)}
     return Endpoints(**{name: value for name, value in found.items() if name in known})  # type: ignore[arg-type]
 
@@ -98,14 +103,31 @@ def save_endpoints(home: Home, endpoints: Endpoints) -> None:
     """Write the addresses for other processes of this home; what the environment sets is not written."""
     # The environment may hold passwords, and may be another one next time.
     given = from_environment()
-    write_json(home.endpoints_file, {k: v for k, v in asdict(endpoints).items() if k not in given})
+    with _locked(home):
+        write_json(home.endpoints_file, {k: v for k, v in asdict(endpoints).items() if k not in given})
 
 
-def announce(home: Home, **addresses: str) -> Endpoints:
-    """Add addresses to the file of the running stack: `announce(home, grpc_address="127.0.0.1:50051")`."""
-    endpoints = replace(load_endpoints(home), **addresses)
-    save_endpoints(home, endpoints)
-    return endpoints
+def announce(home: Home, **addresses: str | None) -> Endpoints:
+    """Change addresses in the file of the running stack: `announce(home, grpc_address="127.0.0.1:50051")`.
+
+    Only what is named changes, whoever else announces at the same time; None takes an address back. What the
+    environment sets is not written.
+
+    Raises
+    ------
+    ConfigError
+        No stack runs here, and the environment does not name one.
+    """
+    load_endpoints(home)
+    given = from_environment()
+    with _locked(home):
+        write_json(home.endpoints_file, {**_read(home), **{k: v for k, v in addresses.items() if k not in given}})
+    return load_endpoints(home)
+
+
+def _locked(home: Home) -> AbstractContextManager[None]:
+    # Not the file itself: it is replaced at each writing.
+    return locked(home.folder / "endpoints.lock")
 
 
 def as_environment(endpoints: Endpoints) -> dict[str, str]:

@@ -1,6 +1,9 @@
 """Free loopback ports."""
 
+import socket
+
 from deploy.local import ports
+from deploy.local.score_service import serve_command
 
 
 def test_a_promised_port_is_not_given_twice(monkeypatch):
@@ -23,3 +26,14 @@ def test_a_promised_port_is_not_given_twice(monkeypatch):
 
     monkeypatch.setattr(ports.socket, "socket", lambda *_: Probe())
     assert ports.choose("Kafka controller", preferred=ports.ANY, other_than=40_001) == 40_002
+
+
+def test_the_score_service_gets_its_usual_port_or_a_free_one():
+    """Where somebody else listens on the port, the command that starts the service names another, free one."""
+    with socket.create_server((ports.LOOPBACK, 0)) as taken:
+        usual = taken.getsockname()[1]
+        *words, chosen = serve_command(usual)
+        assert words == ["serve", "--port"]
+        assert int(chosen) != usual
+        assert ports.is_free(int(chosen))
+    assert serve_command(usual) == ["serve", "--port", str(usual)]

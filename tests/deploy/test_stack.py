@@ -11,7 +11,15 @@ import redis
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from deploy.local.endpoints import Endpoints, announce, as_environment, from_environment, load_endpoints, save_endpoints
+from deploy.local.endpoints import (
+    VARIABLES,
+    Endpoints,
+    announce,
+    as_environment,
+    from_environment,
+    load_endpoints,
+    save_endpoints,
+)
 from deploy.local.kafka_prepare import prepare_kafka
 from deploy.local.paths import CHECKOUT, Home
 from deploy.local.run_file import read_running
@@ -139,9 +147,9 @@ def test_a_port_that_is_none_is_refused(home, monkeypatch, value):
 
 
 def test_without_a_stack_the_remedy_is_named(tmp_path, monkeypatch):
-    """Without a running stack the error names the command and the variable."""
+    """Without a running stack the error begins with the cause, and names the command and the variable."""
     monkeypatch.delenv("MPS_BOOTSTRAP_SERVERS", raising=False)
-    with pytest.raises(ConfigError, match=r"`mps up`, or set MPS_BOOTSTRAP_SERVERS"):
+    with pytest.raises(ConfigError, match=r"^nothing runs here yet: start the parts with `mps up`, or set MPS_B"):
         load_endpoints(Home(tmp_path))
 
 
@@ -154,3 +162,53 @@ def test_an_announced_address_is_found_by_others(tmp_path, monkeypatch):
     assert json.loads(where.endpoints_file.read_text())["grpc_address"] == "127.0.0.1:4"
     assert load_endpoints(where).grpc_address == "127.0.0.1:4"
     assert "grpc_address" not in from_environment()
+
+
+ANNOUNCER = """
+import sys
+from pathlib import Path
+from deploy.local.endpoints import announce
+from deploy.local.paths import Home
+home, field = Home(Path(sys.argv[1])), sys.argv[2]
+sys.stdin.readline()
+for i in range(1, 201):
+    found = announce(home, **{field: f"{field}:{i}"})
+    assert getattr(found, field) == f"{field}:{i}", found
+"""
+
+
+def test_two_processes_that_announce_at_once_lose_nothing(tmp_path, monkeypatch):
+    """The sink and the service announce two hundred times each, side by side: no address is lost or set back."""
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    where = Home(tmp_path)
+    save_endpoints(where, Endpoints("127.0.0.1:1", "redis://127.0.0.1:2/0", "http://127.0.0.1:3"))
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", ANNOUNCER, str(tmp_path), field], stdin=subprocess.PIPE, text=True, cwd=CHECKOUT
+        )
+        for field in ("warehouse_url", "grpc_address")
+    ]
+    for one in several:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in several:
+        one.communicate(timeout=60)
+        assert one.returncode == 0
+    found = load_endpoints(where)
+    assert (found.warehouse_url, found.grpc_address) == ("warehouse_url:200", "grpc_address:200")
+    assert found.bootstrap_servers == "127.0.0.1:1"
+    announce(where, grpc_address=None)
+    assert (load_endpoints(where).warehouse_url, load_endpoints(where).grpc_address) == ("warehouse_url:200", None)
+
+
+def test_what_is_announced_takes_nothing_else_from_the_file(tmp_path, monkeypatch):
+    """With Kafka of the environment, an announcement keeps the file's own Kafka, and writes nothing of the other."""
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    where = Home(tmp_path)
+    save_endpoints(where, Endpoints("127.0.0.1:1", "redis://127.0.0.1:2/0", "http://127.0.0.1:3"))
+    monkeypatch.setenv("MPS_BOOTSTRAP_SERVERS", "kafka.example:9092")
+    assert announce(where, grpc_address="127.0.0.1:4").bootstrap_servers == "kafka.example:9092"
+    assert json.loads(where.endpoints_file.read_text())["bootstrap_servers"] == "127.0.0.1:1"
