@@ -34,7 +34,9 @@ class MemoryDriver:
 
     def feed(self, batch: MessageBatch) -> None:
         """Run one batch of one partition, as it would come from the source topic."""
-        state = self.states.setdefault(batch.partition, self.pipeline.open())
+        state = self.states.get(batch.partition)
+        if state is None:
+            state = self.states[batch.partition] = self.pipeline.open()
         for out in self.pipeline.run(state, batch):
             if self.keep is None or out.topic in self.keep:
                 self.logs.setdefault((out.topic, out.partition), []).append(out)
