@@ -53,7 +53,9 @@ def _sentence(  # noqa: PLR0911 - one for each rule
     if error == k.BAD_SIZE:
         names = ("size",) if kind == k.KIND_TRADE else ("bid_size", "ask_size")
         return ", ".join(f"{n} {v[n][i]!r}" for n in names) + ": a size is neither negative nor infinite"
-    return f"a source beyond the {SOURCES_MAX} of one symbol, or the {FEEDS_MAX} feeds of one partition"
+    if error == k.TOO_MANY_SOURCES:
+        return f"a source beyond the {SOURCES_MAX} of one symbol, or the {FEEDS_MAX} feeds of one partition"
+    raise AssertionError(f"rule {error} has no sentence")
 
 
 class _Texts(dict[int, str]):
