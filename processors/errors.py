@@ -2,11 +2,14 @@
 
     PlatformError
       +-- RetryableError       back off, same batch again, no commit
-      +-- InvalidEventError    commit, dead letter with topic, partition, offset and reason
       +-- BackpressureError    the runtime pauses the partition
+      +-- CapacityError        the process ends: a bounded table is full
       +-- ConfigError          at start, with file, key, value and what is allowed
 
-A broken invariant is an ``assert`` and is never caught.
+    Rejected (runtime.stage)   no exception: commit, dead letter with topic, partition, offset and reason
+
+One wrong row must not cost the others of its batch: a stage names each with a ``Rejected`` in its output, and the
+pipeline turns those into dead letters. A broken invariant is an ``assert`` and is never caught.
 """
 
 
@@ -18,12 +21,12 @@ class RetryableError(PlatformError):
     """A passing fault (a broker away, a time-out): back off and take the same batch again."""
 
 
-class InvalidEventError(PlatformError):
-    """One event is wrong and will stay wrong: it goes to the dead letter, the rest goes on."""
-
-
 class BackpressureError(PlatformError):
     """Downstream is full: the partition is paused until it drains."""
+
+
+class CapacityError(PlatformError):
+    """A bounded table of this process is full and cannot drain: the process ends, since a new one starts empty."""
 
 
 class ConfigError(PlatformError):
