@@ -16,6 +16,7 @@ from processors.runtime.layout import layout_of
 from processors.runtime.stage import Output, Rejected, Stage
 from processors.runtime.state import State, TableSpec
 from processors.runtime.strings import STRINGS
+from schemas.instruments import Instruments, load_instruments
 from schemas.registry import load_registry
 
 RETURN = "features.log_return_1"
@@ -33,8 +34,9 @@ class Regime(Stage):
     source: ClassVar[str] = "features.v1"
     sinks: ClassVar[tuple[str, ...]] = ("gold.v1",)
 
-    def __init__(self, config: RegimeConfig) -> None:
+    def __init__(self, config: RegimeConfig, instruments: Instruments | None = None) -> None:
         self.config = config
+        self.instruments = instruments or load_instruments()
         self._c = config.parameters()
         self._norm = k.student_norm(config.prior_kappa, config.prior_alpha, config.run_length_bars_max + 1)
         features, gold = (layout_of(load_registry().current(topic).schema) for topic in (self.source, "gold.v1"))
@@ -60,7 +62,15 @@ class Regime(Stage):
         return fresh
 
     def step(self, state: State, batch: Columns) -> Output:
-        """Return one gold row for each feature row; fates row and dead (not after the row before of its series)."""
+        """Return one gold row for each feature row; fates row and dead (see ``_unknown`` and ``_late``).
+
+        Unknown symbols go first: no stranger gets a row of the state.
+        """
+        known = self.instruments.row_of(_longs(batch, "symbol_id")) >= 0
+        rejected = [_unknown(batch, int(i)) for i in np.flatnonzero(~known)]
+        at = np.flatnonzero(known)
+        if rejected:
+            batch = batch.take(at)
         n = len(batch)
         table = state["series"]
         slots = table.slots(_longs(batch, "symbol_id"), _longs(batch, "tf"))
@@ -72,8 +82,9 @@ class Regime(Stage):
             rows["last_ts_ns"], rows["scalars"], rows["p"], rows["mean"], rows["beta"], table.dirty,
             out, labels, warm, late,
         )  # fmt: skip
-        rejected = [_late(batch, int(i)) for i in np.flatnonzero(late)]
-        if rejected:
+        if late.any():
+            rejected += [_late(batch, int(i), int(at[i])) for i in np.flatnonzero(late)]
+            rejected.sort(key=lambda r: r.row)
             kept = late == 0
             batch, out, labels, warm = batch.take(kept), out[kept], labels[kept], warm[kept]
         counts = {"row": len(batch), "dead": len(rejected)}
@@ -94,10 +105,16 @@ def _longs(batch: Columns, name: str) -> I64:
     return column
 
 
-def _late(batch: Columns, i: int) -> Rejected:
+def _unknown(batch: Columns, i: int) -> Rejected:
+    symbol = STRINGS.text(int(_longs(batch, "symbol_id")[i]))
+    return Rejected(i, "unknown_symbol", f"{symbol!r} is no instrument: add it to the instruments file")
+
+
+def _late(batch: Columns, i: int, row: int) -> Rejected:
+    """Return the rejection of row i of a batch, which was ``row`` when it came in."""
     symbol, tf = (STRINGS.text(int(_longs(batch, name)[i])) for name in ("symbol_id", "tf"))
     ts = _longs(batch, "ts")[i]
-    return Rejected(i, "out_of_order", f"{symbol} {tf}: the row of {ts} is not after the row before it")
+    return Rejected(row, "out_of_order", f"{symbol} {tf}: the row of {ts} is not after the row before it")
 
 
 def build() -> Regime:

@@ -109,6 +109,22 @@ def test_a_row_out_of_order_is_rejected_alone(stage: Regime, make_rows) -> None:
     assert_same(output.records["gold.v1"], gold_of(stage, rows))
 
 
+def test_a_row_of_an_unknown_symbol_is_rejected_and_takes_no_state(stage: Regime, make_rows) -> None:
+    """It goes to the dead letter by its own row number; the others are as without it, and so is the state."""
+    rows, strange = make_rows(40, 8), make_rows(5, 9, symbol="NOSUCH:FX")
+    state = stage.open()
+    output = stage.step(
+        state, joined([strange.take(slice(0, 2)), rows.take(slice(0, 20)), strange, rows.take(slice(19, 40))])
+    )
+    assert [(r.row, r.error) for r in output.rejected] == [
+        *((i, "unknown_symbol") for i in (0, 1, *range(22, 27))), (27, "out_of_order"),
+    ]  # fmt: skip
+    assert output.rejected[0].reason == "'NOSUCH:FX' is no instrument: add it to the instruments file"
+    assert output.counts == {"row": 40, "dead": 8}
+    assert len(state["series"]) == 1
+    assert_same(output.records["gold.v1"], gold_of(stage, rows))
+
+
 def test_an_empty_batch_gives_nothing(stage: Regime, make_rows) -> None:
     """No rows, no gold rows."""
     assert len(gold_of(stage, make_rows(3).take(slice(0, 0)))) == 0
