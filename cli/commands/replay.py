@@ -92,7 +92,7 @@ def replay(
     where = from_environment().get("bootstrap_servers") or load_endpoints(home()).bootstrap_servers
     recording = open_recording(files or (SHIPPED,))
     for warning in recording.warnings:
-        click.echo(f"mps: warning: {warning}", err=True)
+        _warn(warning)
     account = _published(where, recording, options, quiet=as_json)
     if as_json:
         click.echo(json.dumps(_account(account, recording)))
@@ -113,7 +113,11 @@ def _published(where: str, recording: Recording, options: ReplayOptions, *, quie
             bar.update(task, completed=account.ticks, clock=_utc(clock_ns, "%Y-%m-%d %H:%M:%S"), rate=rate)
 
     with nullcontext() if quiet else bar:
-        return Publisher(where, tell).publish(recording, options)
+        return Publisher(where, tell, _warn).publish(recording, options)
+
+
+def _warn(text: str) -> None:
+    click.echo(f"mps: warning: {text}", err=True)
 
 
 def _progress_bar() -> Progress:
@@ -136,7 +140,7 @@ def _account(account: Published, recording: Recording) -> dict[str, Any]:
         "seconds": round(account.seconds, 3),
         "ticks_per_s": round(account.ticks_per_s),
         "gaps_cut": account.gaps_cut,
-        "warnings": list(recording.warnings),
+        "warnings": [*recording.warnings, *account.warnings],
     }
 
 

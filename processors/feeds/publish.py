@@ -16,6 +16,7 @@ from processors.feeds import port
 from processors.feeds.files import Recording
 from processors.feeds.replay import BATCH_ROWS, Step, steps
 from processors.feeds.resume import BROKER_TIMEOUT_S, Held
+from processors.reconcile.config import ReconcileConfig
 from processors.runtime.plain import PlainSink
 from processors.runtime.strings import STRINGS
 from processors.runtime.topics import create_topics
@@ -90,6 +91,8 @@ class Published:
         Wall time of publishing.
     gaps_cut
         Gaps of the recording that were not waited for in full.
+    warnings
+        What the user should know about the records published, one sentence each.
     """
 
     ticks: int = 0
@@ -101,6 +104,7 @@ class Published:
     last_event_ns: int = 0
     seconds: float = 0.0
     gaps_cut: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def records(self) -> int:
@@ -145,11 +149,16 @@ class Publisher:
         Kafka, "host:port,...".
     progress
         Called after each step, a few hundred times a run at full speed.
+    warn
+        Told each warning when it is known, before the records it is about are published.
     """
 
-    def __init__(self, bootstrap_servers: str, progress: Progress | None = None) -> None:
+    def __init__(
+        self, bootstrap_servers: str, progress: Progress | None = None, warn: Callable[[str], None] | None = None
+    ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self._tell = progress or (lambda _account, _clock_ns: None)
+        self._warn = warn or (lambda _text: None)
         self._failed: list[str] = []
 
     def publish(self, recording: Recording, options: ReplayOptions | None = None) -> Published:
@@ -169,6 +178,7 @@ class Publisher:
         held = Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
         if held is not None:
             held.verify(step.batches for step in _steps(recording, options, None))
+        newest_ns = self._newest_event_ns(topic, options)
         pace = _Pace(options.speed)
         account = Published()
         producer = self._producer()
@@ -176,6 +186,8 @@ class Publisher:
         try:
             sink = PlainSink(producer)
             for step in _steps(recording, options, pace.slice_ns):
+                if not account.ticks:
+                    self._look_back(topic, step, newest_ns, account)
                 batches = step.batches if held is None else held.rest(step.batches)
                 if batches:
                     # What the topic has already is not waited for.
@@ -198,6 +210,29 @@ class Publisher:
         if held is not None:
             account.skipped = held.skipped
         return account
+
+    def _newest_event_ns(self, topic: str, options: ReplayOptions) -> int:
+        if options.resume:
+            # What it goes on with is no older than what is there.
+            return 0
+        try:
+            return Held(self.bootstrap_servers, topic, options.partitions).newest_event_ns()
+        except RetryableError:
+            # For a warning only: whoever else writes there may end with something that is no record.
+            return 0
+
+    def _look_back(self, topic: str, step: Step, newest_ns: int, account: Published) -> None:
+        """Warn where the recording begins before what the topic has seen: time only goes forward."""
+        if not len(step.ticks):
+            return
+        first_ns = int(port.longs(step.ticks, "ts_event").min())
+        if newest_ns - first_ns <= ReconcileConfig().lateness_ms * 1_000_000:
+            return
+        account.warnings.append(
+            f"{topic} has seen {_utc(newest_ns)} already, and these ticks begin at {_utc(first_ns)}: until then they "
+            "are late and make no bars. Begin anew with `mps down --wipe`, or beside it with another MPS_HOME"
+        )
+        self._warn(account.warnings[-1])
 
     def _find_broker(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
@@ -253,6 +288,10 @@ def _steps(recording: Recording, options: ReplayOptions, slice_ns: int | None) -
         recording, partitions=options.partitions, batch_rows=options.batch_rows, slice_ns=slice_ns,
         limit=options.limit, begin_ns=options.begin_ns, end_ns=options.end_ns,
     )  # fmt: skip
+
+
+def _utc(ns: int) -> str:
+    return f"{np.datetime64(ns, 'ns').astype('datetime64[s]')}Z"
 
 
 class _Pace:

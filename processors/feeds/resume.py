@@ -1,4 +1,4 @@
-"""What the topic holds already, so that a resumed replay goes on after it and nowhere else.
+"""What the topic holds already, so that a resumed replay goes on after it, and no replay goes back unseen.
 
 The records of a recording are the same in every run, so the end offset of a partition says how many of them are
 there; the last of them is read back and compared, so that another recording is not taken for this one.
@@ -7,17 +7,19 @@ there; the last of them is read back and compared, so that another recording is 
 import time
 from collections.abc import Iterable
 
+import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from processors.errors import ConfigError, RetryableError
-from processors.runtime.batch import EncodedBatch
+from processors.feeds import port
+from processors.runtime.batch import EncodedBatch, pack
 
 BROKER_TIMEOUT_S = 8.0
 """How long to look for the broker before saying that it is away."""
 
 
 class Held:
-    """The records of a topic that a resumed replay leaves out.
+    """The records of a topic: those that a resumed replay leaves out, and how far event time has come.
 
     Parameters
     ----------
@@ -39,21 +41,24 @@ class Held:
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "mps-replay",
                 "enable.auto.commit": False,
+                # The end of a transaction stands where a record could: nothing follows it, and we need not wait.
+                "enable.partition.eof": True,
                 "log_level": 2,
             }
         )
         try:
-            self._end = [self._find_end(consumer, p) for p in range(partitions)]
-            self._last = [self._value(consumer, p) for p in range(partitions)]
+            bounds = [self._find_bounds(consumer, p) for p in range(partitions)]
+            self._begin, self._end = [low for low, _ in bounds], [high for _, high in bounds]
+            self._last = self._values(consumer)
         finally:
             consumer.close()
 
-    def _find_end(self, consumer: Consumer, partition: int) -> int:
+    def _find_bounds(self, consumer: Consumer, partition: int) -> tuple[int, int]:
         deadline_s = time.monotonic() + BROKER_TIMEOUT_S
         while True:
             try:
                 place = TopicPartition(self._topic, partition)
-                return consumer.get_watermark_offsets(place, timeout=BROKER_TIMEOUT_S)[1]
+                bounds: tuple[int, int] = consumer.get_watermark_offsets(place, timeout=BROKER_TIMEOUT_S)
             except KafkaException as e:
                 # A new topic's partitions have no leader for a moment.
                 if time.monotonic() > deadline_s:
@@ -61,16 +66,32 @@ class Held:
                         f"the end of {self._topic} [{partition}] is not known: {e.args[0].str()}"
                     ) from e
                 time.sleep(0.1)
+            else:
+                return bounds
 
-    def _value(self, consumer: Consumer, partition: int) -> bytes | None:
-        """Return the last record of a partition; None where it is empty."""
-        if self._end[partition] == 0:
-            return None
-        consumer.assign([TopicPartition(self._topic, partition, self._end[partition] - 1)])
-        message = consumer.poll(BROKER_TIMEOUT_S)
-        if message is None or message.error() is not None:
-            raise RetryableError(f"the last record of {self._topic} [{partition}] cannot be read")
-        return message.value() or b""
+    def _values(self, consumer: Consumer) -> list[bytes | None]:
+        """Return the last record of each partition; None where it is empty, or all of it was deleted."""
+        found: list[bytes | None] = [None] * len(self._end)
+        wanted = {p for p, (begin, end) in enumerate(zip(self._begin, self._end, strict=True)) if begin < end}
+        # All at once: a consumer that is sent from one partition to the next waits a second each time.
+        consumer.assign([TopicPartition(self._topic, p, self._end[p] - 1) for p in wanted])
+        while wanted:
+            message = consumer.poll(BROKER_TIMEOUT_S)
+            partition = None if message is None else message.partition()
+            if message is not None and partition not in wanted:
+                continue
+            if message is None or partition is None or message.error() is not None:
+                where = min(wanted) if partition is None else partition
+                raise RetryableError(f"the last record of {self._topic} [{where}] cannot be read")
+            found[partition] = message.value() or b""
+            wanted.remove(partition)
+        return found
+
+    def newest_event_ns(self) -> int:
+        """Return the newest event time among the last records of the partitions; 0 where none can be read."""
+        found = [value for value in self._last if value]
+        columns, error = port.codec().decode(EncodedBatch(self._topic, 0, *pack(found), *pack([b""] * len(found))))
+        return int(np.max(columns["ts_event"][error == 0], initial=0))
 
     def verify(self, recording: Iterable[list[EncodedBatch]]) -> None:
         """Check that the topic's records are the first ones of the recording, before anything is published.

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cli.commands.replay import SHIPPED, replay
 from cli.main import main
+from processors.feeds import publish
 
 
 def test_the_ticks_are_published_and_the_account_is_json(bootstrap_servers, topic_prefix, quotes, monkeypatch) -> None:
@@ -35,6 +36,29 @@ def test_a_person_gets_the_account_as_text(bootstrap_servers, topic_prefix, quot
     assert "by symbol  EURUSD:FX 4" in result.stdout
 
 
+def test_ticks_older_than_what_the_topic_has_seen_are_warned_of(
+    bootstrap_servers, topic_prefix, quotes, monkeypatch
+) -> None:
+    """Older ticks behind newer ones are warned of, with the remedy, by stderr and JSON; newer ones are not."""
+    monkeypatch.setenv("MPS_BOOTSTRAP_SERVERS", bootstrap_servers)
+
+    def replayed(name: str, start: str):
+        path = quotes(name, [0, 1], start=start)
+        return CliRunner().invoke(replay, [str(path), "--json", "--prefix", topic_prefix], catch_exceptions=False)
+
+    for name, start in (("a", "2014-05-01T12:00"), ("b", "2014-05-01T12:06")):
+        # The marks at the end of the first stand 300 s after its last tick, before the second.
+        fine = replayed(name, start)
+        assert json.loads(fine.stdout)["warnings"] == []
+        assert fine.stderr == ""
+    late = replayed("c", "2014-05-01T12:05")
+    (warning,) = json.loads(late.stdout)["warnings"]
+    assert "has seen 2014-05-01T12:11:01Z already, and these ticks begin at 2014-05-01T12:05:00Z" in warning
+    assert "`mps down --wipe`" in warning
+    assert "MPS_HOME" in warning
+    assert late.stderr == f"mps: warning: {warning}\n"
+
+
 def exit_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Return the exit code of `mps replay` with these arguments."""
     monkeypatch.setattr(sys, "argv", ["mps", "replay", *arguments])
@@ -49,6 +73,7 @@ def test_a_broker_that_is_away_ends_with_1(quotes, monkeypatch, capsys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         away = f"127.0.0.1:{taken.getsockname()[1]}"
     monkeypatch.setenv("MPS_BOOTSTRAP_SERVERS", away)
+    monkeypatch.setattr(publish, "BROKER_TIMEOUT_S", 1.0)
     assert exit_of(monkeypatch, str(quotes("a", [0])), "--json") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"mps: Kafka at {away} does not answer")

@@ -33,17 +33,17 @@ def expected(*paths: Path) -> Log:
 def published(bootstrap_servers: str, topic: str) -> Log:
     """Return keys and values by partition, as they are in Kafka."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "reader", "enable.auto.commit": False})
-    out: Log = {}
-    for p in range(4):
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)
-        consumer.assign([TopicPartition(topic, p, 0)])
-        out[p] = []
-        while len(out[p]) < end:
-            # A short wait: consume() waits for the full number.
-            for message in consumer.consume(10_000, 0.2):
-                assert message.error() is None
-                out[p].append((message.key() or b"", message.value() or b""))
+    places = [TopicPartition(topic, p, 0) for p in range(4)]
+    ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
+    out: Log = {p: [] for p in range(4)}
+    consumer.assign(places)
+    while sum(map(len, out.values())) < sum(ends):
+        # A short wait: consume() waits for the full number.
+        for message in consumer.consume(10_000, 0.1):
+            assert message.error() is None
+            out[message.partition()].append((message.key() or b"", message.value() or b""))
     consumer.close()
+    assert [len(rows) for rows in out.values()] == ends
     return out
 
 
@@ -134,15 +134,17 @@ def test_a_speed_is_kept_and_a_gap_is_cut(bootstrap_servers, topic_prefix, quote
     assert published(bootstrap_servers, topic_prefix + "ticks.raw.v1") == expected(path)
 
 
-def test_a_broker_that_is_away_is_said_within_seconds(quotes) -> None:
-    """A broker that is away is said within seconds, with its address and the remedy."""
+def test_a_broker_that_is_away_is_said_within_seconds(quotes, monkeypatch) -> None:
+    """A broker that is away is said after the time that is allowed for it, with its address and the remedy."""
+    assert publish.BROKER_TIMEOUT_S <= 10
+    monkeypatch.setattr(publish, "BROKER_TIMEOUT_S", 1.0)
     recording = open_recording([quotes("a", [0])])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         away = f"127.0.0.1:{taken.getsockname()[1]}"
     begin = time.monotonic()
     with pytest.raises(RetryableError, match=rf"{away} does not answer .*mps up"):
         Publisher(away).publish(recording)
-    assert time.monotonic() - begin < 12
+    assert 0.9 < time.monotonic() - begin < 4
 
 
 @pytest.mark.parametrize(
