@@ -165,8 +165,8 @@ class ScoreEngine:
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
         if quality_stale:
             message = (
-                f"{one.symbol_id} {one.tf} is stale: when the bar of {iso(ts_ns)} closed, its newest tick was older "
-                f"than the symbol's threshold; the row is {age_s:.3f} s old"
+                f"{one.symbol_id} {one.tf} is stale: when its bar closed at {iso(ts_ns)}, its newest tick was older "
+                "than the threshold, so no source had a fresh price then"
             )
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
         return None
@@ -191,8 +191,17 @@ def _not_found(one: Asked) -> Failure:
         names = sorted(known)
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return Failure(grpc.StatusCode.NOT_FOUND, f"{one.symbol_id} is no instrument: {shown}")
-    when = f" at or before {iso(one.as_of_ns)}" if one.as_of_ns is not None else ""
-    return Failure(grpc.StatusCode.NOT_FOUND, f"{one.symbol_id} {one.tf} has no row{when} among the latest rows")
+    message = f"{one.symbol_id} {one.tf} has no row"
+    if one.as_of_ns is None:
+        return Failure(grpc.StatusCode.NOT_FOUND, f"{message} among the latest rows")
+    until = iso(one.as_of_ns).removesuffix("Z")
+    # Shown to a person, not sent; both names are known ones.
+    rows = f"symbol_id = '{one.symbol_id}' AND tf = '{one.tf}' AND ts <= '{until}' ORDER BY ts DESC LIMIT 1"
+    return Failure(
+        grpc.StatusCode.NOT_FOUND,
+        f"{message} at or before {until}Z among the latest rows; older ones are in ClickHouse: "  # noqa: S608
+        f'mps sql "SELECT * FROM gold WHERE {rows}"',
+    )
 
 
 def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model) -> Failure:

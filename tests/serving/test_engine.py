@@ -10,6 +10,7 @@ from processors.runtime.codec import FlatCodec
 from processors.score.stage import ScoreStage
 from schemas.registry import load_registry
 from serving.messages import record_of, signal_message
+from serving.records import iso
 from serving.requests import Asked, Failure
 from tests.serving.support import MINUTE_NS, TRAINED_UNTIL_NS, TS0_NS, gold_record, make_engine, wire
 
@@ -83,8 +84,8 @@ def test_a_row_of_a_stale_bar_gives_no_score(store, model):
     store.put(gold_record(10, quality__stale=True))
     code, message = _failure(make_engine(store, lambda: model), EUR, "1m", None)
     assert code == "FAILED_PRECONDITION"
-    assert "stale" in message
-    assert "older than the symbol's threshold" in message
+    assert f"is stale: when its bar closed at {iso(TS0_NS + 10 * MINUTE_NS)}, its newest tick was older" in message
+    assert " s old" not in message
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,9 @@ def test_what_is_not_there_is_not_found(store, model):
     code, message = _failure(engine, EUR, "1m", TS0_NS - 1)
     assert code == "NOT_FOUND"
     assert "at or before 2014-05-05T11:59:59.999999999Z" in message
+    asked = "symbol_id = 'EURUSD:FX' AND tf = '1m' AND ts <= '2014-05-05T11:59:59.999999999' ORDER BY ts DESC LIMIT 1"
+    assert 'ClickHouse: mps sql "SELECT * FROM gold WHERE' in message
+    assert message.endswith(f'{asked}"')
 
 
 def test_a_stored_row_that_cannot_be_read_is_data_loss_and_harms_no_other(store, model):

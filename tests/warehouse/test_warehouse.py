@@ -3,6 +3,7 @@
 import dataclasses
 import http.client
 import json
+import shlex
 import urllib.parse
 
 import clickhouse_connect
@@ -18,6 +19,8 @@ from offline.warehouse.engine import Engine, QueryError, is_owned
 from offline.warehouse.server import QUERY_BYTES_MAX, WarehouseServer
 from offline.warehouse.tables import tables
 from processors.errors import ConfigError, PlatformError, RetryableError
+from serving.requests import Asked, Failure
+from tests.serving.support import FakeStore, make_engine, make_model
 
 
 def block(topic, *rows):
@@ -215,6 +218,16 @@ def test_mps_sql_says_what_clickhouse_said(shell):
     assert isinstance(error, PlatformError)
     assert str(error).startswith("Code: 60. DB::Exception: Unknown table")
     assert "SHOW TABLES" in str(error)
+
+
+def test_the_query_that_the_score_service_names_for_older_rows_runs(shell):
+    """What stands behind NOT_FOUND for a time before the service's rows is a call that finds the row."""
+    (answer,) = make_engine(FakeStore(), make_model).score([Asked("EURUSD:FX", "1m", 20_500_000_000)])
+    assert isinstance(answer, Failure)
+    mps, sql, query = shlex.split(answer.message[answer.message.index("mps sql") :])
+    assert (mps, sql) == ("mps", "sql")
+    result = shell(query, "--json", catch_exceptions=False)
+    assert "1970-01-01T00:00:20" in result.stdout.replace(" ", "T")
 
 
 @pytest.mark.usefixtures("mps_home")
