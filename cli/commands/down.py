@@ -33,7 +33,8 @@ def down(*, wipe: bool, yes: bool, as_json: bool) -> None:
         size_mb = sum(map(_size_bytes, data)) / 1e6
         running = ", ".join(process.name for process in read_running(where))
         stops = f" stop {running} and" if running else ""
-        click.confirm(f"This will{stops} remove {size_mb:,.0f} MB of data in {where.folder}. Go on?", abort=True)
+        if not click.confirm(f"This will{stops} remove {size_mb:,.0f} MB of data in {where.folder}. Go on?"):
+            raise PlatformError("nothing was removed")
     stopped = stop_everything(where)
     removed = [_remove(path) for path in data]
     if as_json:

@@ -121,7 +121,8 @@ def test_wipe_asks_first_and_then_leaves_the_model_alone(where):
     (where.kafka / "log").write_text("records")
     (where.folder / "models").mkdir()
     declined = mps("down", "--wipe", stdin="n\n")
-    assert declined.returncode == 130
+    assert declined.returncode == 1
+    assert "nothing was removed" in declined.stderr
     assert (where.kafka / "log").exists()
     assert mps("down", "--wipe", "--json").returncode == 2
 
