@@ -5,6 +5,10 @@
     feed C  ------->|                            idle: further behind than idle_ns, left out
     clock   -------------->|                     only beats: moves the newest, holds nothing back
 
+An event says no later time than that of its receipt: one stamped in the future would make every other feed idle, and
+their honest ticks late. A feed whose recorder is behind its exchange (Binance's, by 1.27 s) tells the time by as much
+less, so the watermark lags by as much more: nothing becomes late by it.
+
 Called by the reconcile stage, where the raw ticks come in; later stages read the watermark off each tick.
 """
 
@@ -22,7 +26,8 @@ def advance(
     feeds: NDArray[np.void],
     n_feeds: int,
     feed: int,
-    ts_ns: int,
+    ts_event_ns: int,
+    ts_recv_ns: int,
     is_tick: bool,
     lateness_ns: int,
     idle_ns: int,
@@ -35,18 +40,19 @@ def advance(
         Shape (1,), row with ``watermark_ns``, ``newest_ns`` and ``slowest_ns``; updated.
     feeds
         Shape (>= n_feeds,), rows with ``newest_ns`` and ``ticks``; that of ``feed`` is updated.
-    ts_ns
-        Event time of the event.
+    ts_event_ns, ts_recv_ns
+        Event and receive time of the event; the earlier of them counts.
     is_tick
         False for a heartbeat. A feed of heartbeats alone vouches for nobody's ticks: it counts only while no other
         feed is active, else a clock that is heard in quiet times would hold back the busy ones after them.
     lateness_ns, idle_ns
-        Allowed lateness; lag behind the newest event from which a feed is idle.
+        Allowed lateness; lag behind the newest event of any feed from which a feed is idle.
 
     Returns
     -------
     Watermark, nanoseconds since the epoch.
     """
+    ts_ns = min(ts_event_ns, ts_recv_ns)
     clock = partition[0]
     row = feeds[feed]
     before = row.newest_ns

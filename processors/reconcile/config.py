@@ -92,11 +92,12 @@ class ReconcileConfig:
         How far the watermark stays behind the slowest active feed. 2 s: feeds of one recording come merged to the
         millisecond; the rest is room for a gateway that batches by the second.
     idle_ms
-        A feed this far behind the newest event time of the partition no longer holds the watermark back: longer than
+        A feed this far behind the newest time of the partition no longer holds the watermark back: longer than
         99 % of FX gaps would wait for nobody, so short enough that bars close in time.
     future_ms
         An event further than this ahead of its receive time is no event, nor one received so long after it came to
-        the log. Clocks differ (a recorder of ours is 1.27 s behind its exchange), by a minute they do not.
+        the log. 5 s: clocks differ (a recorder of ours is 1.27 s behind its exchange), by four times that they do
+        not. Less than ``idle_ms``: a clock that is wrong by less than this never makes the feeds that speak idle.
     half_life_s
         Uptime, reliability and latency forget half in this much trading time.
     latency_eps_ms
@@ -114,7 +115,7 @@ class ReconcileConfig:
     k: float = 4.0
     lateness_ms: int = 2_000
     idle_ms: int = 10_000
-    future_ms: int = 60_000
+    future_ms: int = 5_000
     half_life_s: float = 3_600.0
     latency_eps_ms: float = 1.0
     prior_good: float = 8.0
@@ -136,6 +137,8 @@ class ReconcileConfig:
             value = getattr(self, f.name)
             if f.name != "limits" and not 0 < value < float("inf"):
                 raise ConfigError("reconcile", f.name, value, "a positive number")
+        if not self.future_ms < self.idle_ms:
+            raise ConfigError("reconcile", "future_ms", self.future_ms, f"less than idle_ms, {self.idle_ms}")
         if not self.prior_up_share <= 1:
             raise ConfigError("reconcile", "prior_up_share", self.prior_up_share, "a share of at most 1")
         for name in ASSET_CLASSES:

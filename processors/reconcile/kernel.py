@@ -188,7 +188,7 @@ def reconcile(
             fate[i] = DUPLICATE
             continue
         late = ts < clock.watermark_ns
-        watermark = advance(partition, feeds, n_feeds, f, ts, is_tick, knob.lateness_ns, knob.idle_ns)
+        watermark = advance(partition, feeds, n_feeds, f, ts, ts_recv[i], is_tick, knob.lateness_ns, knob.idle_ns)
         feed_dirty[f] = 1
         ints[WATERMARK, i] = watermark
         # Before the source takes the tick: a silence that it ends was a silence at the seconds passed by.

@@ -14,8 +14,8 @@ SEQ_WORDS = 16
 _PARTITION = np.dtype(
     [
         ("watermark_ns", "<i8"),
-        ("newest_ns", "<i8"),  # newest event time of any feed
-        ("slowest_ns", "<i8"),  # least of the newest event times of the active feeds
+        ("newest_ns", "<i8"),  # newest time of any feed: of an event or its receipt, whichever was earlier
+        ("slowest_ns", "<i8"),  # least of the newest times of the active feeds
         ("grid_ns", "<i8"),  # last second of the watermark's clock at which freshness was checked
     ]
 )

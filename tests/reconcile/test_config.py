@@ -26,6 +26,13 @@ def test_a_knob_out_of_its_range_is_named(knob, value) -> None:
         ReconcileConfig(**{knob: value})
 
 
+@pytest.mark.parametrize("knobs", [{"future_ms": 10_000}, {"idle_ms": 5_000}])
+def test_a_clock_that_is_believed_cannot_make_a_feed_idle(knobs) -> None:
+    """An event may be ahead by less than the lag from which the other feeds are idle."""
+    with pytest.raises(ConfigError, match=r"reconcile: future_ms is \d+: less than idle_ms"):
+        ReconcileConfig(**knobs)
+
+
 def test_every_asset_class_has_limits() -> None:
     """One missing, or one wrong, is named."""
     with pytest.raises(ConfigError, match="limits of asset class metal"):
