@@ -16,6 +16,7 @@ from processors.featurize import stage as featurize
 from processors.feeds.forms import FORMS
 from processors.reconcile import rejects
 from processors.reconcile import stage as reconcile
+from processors.runtime import metrics
 from processors.score import score
 from processors.topology import TOPOLOGY
 from schemas.registry import load_registry
@@ -188,3 +189,16 @@ def _errors_of_the_code() -> set[str]:
     rules = (ROOT / "processors/featurize/stage.py").read_text()
     errors |= set(re.findall(r'^        \("(\w+)", f?"(?:is|does|has) ', rules, re.MULTILINE))
     return errors
+
+
+def test_the_table_of_metrics_in_operations_is_that_of_the_driver():
+    """Every metric that is served, under the name and kind that Prometheus sees, with its labels, and no other."""
+    rows = table((ROOT / "docs/operations.md").read_text(), "metric")
+    found = {ticked(name)[0]: (kind.split(",")[0], ticked(kind)) for name, kind, _ in rows}
+    served = {f"mps_{name}_total": ("counter", list(labels)) for name, (_, labels) in metrics.COUNTERS.items()}
+    served |= {f"mps_{name}": ("gauge", []) for name in metrics.GAUGES}
+    served |= {f"mps_{name}": ("histogram", []) for name in metrics.TIMERS}
+    assert found == served
+    driver = metrics.Metrics("reconcile")
+    kinds = {m.name + ("_total" if m.type == "counter" else ""): m.type for m in driver.registry.collect()}
+    assert kinds == {name: kind for name, (kind, _) in served.items()}
