@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.ticks import RAW, fill, instruments_csv
 from deploy.demo.tap import Tap
-from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from processors.runtime.topics import create_changelog
 from processors.topology import PARTITIONS, build_chain

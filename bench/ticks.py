@@ -75,7 +75,7 @@ class TickMaker:
         return out
 
 
-def fill(bootstrap_servers: str, prefix: str, n: int, per_s: float = 200_000.0) -> tuple[int, float]:
+def fill(bootstrap_servers: str, prefix: str, n: int, per_s: float = 5_000.0) -> tuple[int, float]:
     """Publish n ticks and return their number and mean size, bytes."""
     create_topics(bootstrap_servers, prefix=prefix)
     producer = Producer({

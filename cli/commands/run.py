@@ -7,7 +7,8 @@ import click
 
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
-from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from processors.runtime.topics import create_changelog, create_topics
 from processors.topology import build_chain
@@ -25,12 +26,15 @@ from processors.topology import build_chain
               help="Rebalance protocol; consumer is KIP-848.")  # fmt: skip
 @click.option("--retries", default=8, show_default=True, type=click.IntRange(0, 1000),
               help="Failed attempts in a row, with growing pauses, before it gives up.")  # fmt: skip
+@click.option("--dead-letter-share", default=0.5, show_default=True, type=click.FloatRange(0, 1),
+              help="Largest share of dead letters before it stops; 1 for no limit.")  # fmt: skip
+@click.option("--accept-loss", is_flag=True, help="Go on where records were deleted before they were read.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on this loopback port.")
 @click.option("--log-level", default="INFO", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
-    retries: int, metrics_port: int | None, log_level: str,
+    retries: int, dead_letter_share: float, accept_loss: bool, metrics_port: int | None, log_level: str,
 ) -> None:  # fmt: skip
     """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
@@ -49,7 +53,8 @@ def run(
     group = "-".join(stage.name for stage in chain)
     config = KafkaConfig(
         servers, group, instance=instance, prefix=prefix, path=path, commit_interval_ms=commit_interval_ms,
-        group_protocol=group_protocol, retries_max=retries,
+        group_protocol=group_protocol, retries_max=retries, dead_letter_share_max=dead_letter_share,
+        accept_loss=accept_loss,
     )  # fmt: skip
     create_topics(servers, prefix=prefix)
     create_changelog(servers, config.changelog)

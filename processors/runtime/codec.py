@@ -11,7 +11,7 @@ import fastavro
 import numpy as np
 from numba import njit
 
-from processors.errors import BackpressureError
+from processors.errors import CapacityError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
 from processors.runtime.compiled import Int, kernel
@@ -384,8 +384,8 @@ def check_room(error: U8) -> None:
 
     Raises
     ------
-    BackpressureError
+    CapacityError
         The string table is full; nothing is wrong with the events.
     """
     if (error == NO_ROOM).any():
-        raise BackpressureError("string table is full: more distinct strings than one process may hold")
+        raise CapacityError("string table is full: more distinct strings than one process may hold")

@@ -1,48 +1,65 @@
-"""The dead-letter limit: past it a stage stops rather than discard a day."""
+"""The dead-letter limit: past it a stage stops rather than discard a day.
+
+Kept as state of the partition, like everything that counts: a process that is started again, by hand or by an
+orchestrator, finds the window as it was and stops at the same record.
+"""
 
 from dataclasses import dataclass
 
-from processors.errors import PlatformError
+import numpy as np
+
+from processors.errors import ConfigError, PlatformError
+from processors.runtime.state import TableSpec
+
+WINDOW = TableSpec("dead_letter_window", np.array((0, 0), [("rows", "<i8"), ("dead", "<i8")]), 0)
+"""Recent records and the dead letters among them."""
 
 
 class DeadLetterLimitError(PlatformError):
     """Too many events go to the dead letter: the input or this program is wrong, so nothing more is consumed."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class DeadLetterLimit:
-    """Counts dead letters over the last events.
+    """How many dead letters are too many.
 
     Parameters
     ----------
     share_max
-        Largest share of dead letters, 0 to 1. Half: FXCM alone publishes 10 % crossed quotes on a normal day.
+        Largest share of dead letters, 0 to 1; 1 for no limit. Half: FXCM publishes 10 % crossed quotes on a normal day.
     window_rows
-        Events a share is taken over. Long enough that a burst of bad quotes in a fast market does not stop the stage.
+        Records of one partition that a share is taken over. Long enough that a burst of bad quotes in a fast market
+        does not stop the stage.
     """
 
     share_max: float = 0.5
     window_rows: int = 20_000
-    _rows: int = 0
-    _dead: int = 0
 
-    def add(self, rows: int, dead: int, last: str) -> None:
-        """Count one batch.
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        if not 0 <= self.share_max <= 1:
+            raise ConfigError("dead letters", "share_max", self.share_max, "from 0 to 1")
+        if self.window_rows < 1:
+            raise ConfigError("dead letters", "window_rows", self.window_rows, "a positive number")
+
+    def add(self, window: np.ndarray, rows: int, dead: int, newest: str) -> None:
+        """Count one batch into a partition's window, shape (1,), updated.
 
         Raises
         ------
         DeadLetterLimitError
-            The share over a full window is past the limit; ``last`` is the newest reason, for the message.
+            The share over a full window is past the limit; ``newest`` is the newest reason, for the message.
         """
-        self._rows += rows
-        self._dead += dead
-        if self._rows < self.window_rows:
+        window["rows"] += rows
+        window["dead"] += dead
+        seen, bad = int(window["rows"][0]), int(window["dead"][0])
+        if seen < self.window_rows:
             return
-        if self._dead > self.share_max * self._rows:
+        if bad > self.share_max * seen:
             raise DeadLetterLimitError(
-                f"{self._dead} of the last {self._rows} events are dead letters (limit {self.share_max:.0%}); "
-                f"the newest: {last}"
+                f"{bad} of the last {seen} records of the partition are dead letters (limit {self.share_max:.0%}); "
+                f"the newest: {newest}. Mend the input, or let it pass with --dead-letter-share 1"
             )
         # Halving keeps a memory of about two windows without a ring.
-        self._rows //= 2
-        self._dead //= 2
+        window["rows"] //= 2
+        window["dead"] //= 2

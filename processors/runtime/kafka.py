@@ -10,9 +10,8 @@ transaction), and work resumes from the committed offsets: librdkafka lacks the 
 """
 
 import logging
+import threading
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -20,7 +19,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from processors.errors import BackpressureError, ConfigError, PlatformError, RetryableError
 from processors.runtime.batch import MessageBatch
 from processors.runtime.changelog import changelog_batch, read_changelog
-from processors.runtime.client_log import CLIENT_LOG
+from processors.runtime.config import KafkaConfig, consumer_settings, producer_settings
 from processors.runtime.deadletter import DeadLetterLimit
 from processors.runtime.metrics import Metrics
 from processors.runtime.native import choose_path
@@ -29,80 +28,20 @@ from processors.runtime.ports import Sink, Source
 
 log = logging.getLogger(__name__)
 
+STEADY_S = 60.0
+"""Failures further apart than this do not add up: a batch that always fails does so every few seconds."""
+
 
 class FencedError(PlatformError):
     """Another process took over the transactional id: this one stops."""
 
 
+class LostRecordsError(PlatformError):
+    """Records were deleted from the source before they were read: retention was shorter than the delay."""
+
+
 class _UnknownOutcomeError(Exception):
     """A commit timed out: nobody knows whether it happened. Only a new producer settles it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaConfig:
-    """How one process drives its stages.
-
-    Parameters
-    ----------
-    bootstrap_servers
-        Brokers.
-    group
-        Consumer group, and the base of the changelog's and the transactional id's name.
-    instance
-        Name of this process inside the group, stable over restarts: a restart fences what is left of its past.
-    prefix
-        Put before every topic and group, so that several platforms can share a cluster.
-    path
-        ``auto``, ``native`` or ``plain``.
-    commit_interval_ms
-        Longest time between commits under load: consumers wait as long, a restart repeats as much.
-    commit_idle_ms
-        Shortest time before a commit when the input has run dry: latency at low rates.
-    batch_rows_max
-        Most records taken from one partition at once.
-    transaction_timeout_ms
-        After it the broker aborts the transaction of a process that vanished; others wait so long for its partitions.
-    group_protocol
-        ``classic`` or ``consumer`` (KIP-848).
-    retries_max
-        Failed attempts in a row before the process gives up.
-    open_timeout_s
-        Longest wait for the brokers at the beginning of an attempt.
-    silence_s_max
-        After so long without a record the brokers are asked whether they are there: the client would wait for ever.
-    """
-
-    bootstrap_servers: str
-    group: str
-    instance: str = "0"
-    prefix: str = ""
-    path: str = "auto"
-    commit_interval_ms: int = 100
-    commit_idle_ms: int = 15
-    batch_rows_max: int = 20_000
-    transaction_timeout_ms: int = 15_000
-    group_protocol: str = "classic"
-    retries_max: int = 8
-    open_timeout_s: float = 15.0
-    silence_s_max: float = 10.0
-    dead_letters: DeadLetterLimit = field(default_factory=DeadLetterLimit)
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        if self.path not in ("auto", "native", "plain"):
-            raise ConfigError("Kafka driver", "path", self.path, "auto, native or plain")
-        if self.group_protocol not in ("classic", "consumer"):
-            raise ConfigError("Kafka driver", "group_protocol", self.group_protocol, "classic or consumer")
-        for name in (
-            "commit_interval_ms", "batch_rows_max", "transaction_timeout_ms", "open_timeout_s", "silence_s_max",
-        ):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise ConfigError("Kafka driver", name, getattr(self, name), "a positive number")
-
-    @property
-    def changelog(self) -> str:
-        """Topic that keeps the group's state."""
-        return f"{self.prefix}{self.group}.changelog"
 
 
 class KafkaDriver:
@@ -110,6 +49,7 @@ class KafkaDriver:
 
     def __init__(self, pipeline: Pipeline, config: KafkaConfig) -> None:
         self.pipeline, self.config = pipeline, config
+        pipeline.limit = DeadLetterLimit(config.dead_letter_share_max, config.dead_letter_window_rows)
         self.rows = 0
         self.commits = 0
         self.metrics = Metrics(config.group)
@@ -118,7 +58,8 @@ class KafkaDriver:
         self._next_offset: dict[int, int] = {}
         self._position: dict[int, int] = {}
         self._paused_until: dict[int, float] = {}
-        self._stopping = False
+        self._stop = threading.Event()
+        self._failed_at = 0.0
         self._failures = 0
         self._in_transaction = False
         self._began = 0.0
@@ -135,7 +76,7 @@ class KafkaDriver:
 
     def stop(self) -> None:
         """Finish the open transaction, leave the group and return from ``run``; safe in a signal handler."""
-        self._stopping = True
+        self._stop.set()
 
     def run(self) -> None:
         """Work until ``stop``.
@@ -146,25 +87,33 @@ class KafkaDriver:
             Another process has this group and instance.
         DeadLetterLimitError
             Too much of the input is unusable.
+        LostRecordsError
+            Records are gone that were not read yet.
+        ConfigError
+            The changelog is not that of the committed offsets.
         PlatformError
             The brokers stayed away, or a step kept failing, ``retries_max`` times in a row.
         """
         self.pipeline.warm()
-        while not self._stopping:
+        while not self._stop.is_set():
+            failure: RetryableError | None = None
             try:
                 self._open()
                 self._work()
             except _UnknownOutcomeError as e:
-                self._give_up_or_wait(RetryableError(f"commit without an answer: {e}"))
+                failure = RetryableError(f"commit without an answer: {e}")
             except RetryableError as e:
-                self._give_up_or_wait(e)
+                failure = e
             except KafkaException as e:
-                self._give_up_or_wait(self._classify(e.args[0]))
+                failure = self._classify(e.args[0])
             finally:
+                # Before any wait: an open transaction holds up readers, and the group may give the partitions away.
                 self._close()
+            if failure is not None:
+                self._give_up_or_wait(failure)
 
     def _work(self) -> None:
-        while not self._stopping:
+        while not self._stop.is_set():
             self._turn()
         self._commit()
 
@@ -215,7 +164,6 @@ class KafkaDriver:
             self._sink.produce(self.config.prefix + out.topic, out)
             self.metrics.count("records_out", len(out), out.topic)
             dead += len(out) if out.topic == DEAD_LETTER else 0
-        self.config.dead_letters.add(len(batch), dead, f"partition {batch.partition} offset {int(batch.offset[-1])}")
         self._next_offset[batch.partition] = self._position[batch.partition] = int(batch.offset[-1]) + 1
         self.rows += len(batch)
         self.metrics.count("records_in", len(batch))
@@ -246,23 +194,24 @@ class KafkaDriver:
         for partition in self._next_offset:
             self._states[partition].clean()
         self._next_offset.clear()
-        self._failures = 0
+        if time.monotonic() - self._failed_at > STEADY_S:
+            self._failures = 0
         self.commits += 1
         self.metrics.count("commits")
         self.metrics.took("commit_seconds", time.monotonic() - began)
 
     def _abort(self) -> None:
         if self._in_transaction:
+            self._producer.abort_transaction(self.config.open_timeout_s)
             self._in_transaction = False
             self._next_offset.clear()
-            self._producer.abort_transaction(self.config.open_timeout_s)
 
     def _rewind_partition(self, partition: int, reason: BackpressureError) -> None:
         """Go back to the last commit, and leave the partition that is blocked paused for a while."""
         log.warning("partition %d paused for 1 s: %s", partition, reason)
         self._abort()
         for at in self._committed(list(self._states)):
-            self._restore(at.partition)
+            self._restore(at.partition, at.offset)
             self._consumer.seek(at)
         self._consumer.pause([TopicPartition(self.config.prefix + self.pipeline.source, partition)])
         self._paused_until[partition] = time.monotonic() + 1.0
@@ -280,10 +229,17 @@ class KafkaDriver:
                 del self._paused_until[p]
             self.metrics.show("partitions_paused", len(self._paused_until))
 
-    def _restore(self, partition: int) -> None:
+    def _restore(self, partition: int, committed: int) -> None:
         began = time.monotonic()
         state = self.pipeline.open()
         entries = read_changelog(self.config.bootstrap_servers, self.config.changelog, partition)
+        if committed > 0 and not entries:
+            # Every commit writes the counts at least, so the changelog was deleted or is another one.
+            raise ConfigError(
+                self.config.changelog, f"partition {partition}", "empty",
+                f"group {self.config.group} has committed offset {committed}, so its state is lost: begin anew under "
+                "another --prefix, or delete the group too to read everything again",
+            )  # fmt: skip
         state.restore(entries)
         self._states[partition] = state
         took_s = time.monotonic() - began
@@ -291,12 +247,14 @@ class KafkaDriver:
         log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), took_s)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # A kept partition's transaction must not stay open while others are restored.
+        self._commit()
         self._source.assigned(partitions)
         # Committed offsets first: the call waits until no transaction of a former owner is open on them. After that
         # the changelog is as old as the offsets, since both are written by the same transactions.
         placed = self._committed([p.partition for p in partitions])
         for p in placed:
-            self._restore(p.partition)
+            self._restore(p.partition, p.offset)
         if self.config.group_protocol == "consumer":
             consumer.incremental_assign(placed)
         else:
@@ -311,10 +269,29 @@ class KafkaDriver:
         for p in placed:
             if p.error is not None:
                 raise KafkaException(p.error)
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, p.partition), timeout=30)
+            if p.offset >= 0:
+                self._check_loss(p, low, high)
             self._position[p.partition] = max(p.offset, 0)
             if p.offset < 0:
                 p.offset = OFFSET_BEGINNING
         return placed
+
+    def _check_loss(self, at: TopicPartition, low: int, high: int) -> None:
+        """Compare a committed position with what the log still holds; move it to the log's beginning if that is wanted.
+
+        Raises
+        ------
+        LostRecordsError
+            Records are gone, and ``accept_loss`` is off.
+        """
+        if low <= at.offset <= high:
+            return
+        what = f"{at.topic} partition {at.partition}: committed offset {at.offset}, but the log holds {low} to {high}"
+        if not self.config.accept_loss:
+            raise LostRecordsError(f"{what}: records are lost; go on without them with --accept-loss")
+        log.error("%s: going on from %d", what, low)
+        at.offset = low
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The next owner starts from what is committed, so finish first.
@@ -325,6 +302,8 @@ class KafkaDriver:
         # Another process may own them already: what is not committed must not be.
         self._abort()
         self._forget(partitions)
+        if self._states:
+            raise RetryableError("some partitions were lost, and with them what the others had not committed")
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
         self._source.revoked(partitions)
@@ -383,51 +362,10 @@ class KafkaDriver:
 
     def _give_up_or_wait(self, error: RetryableError) -> None:
         self._failures += 1
+        self._failed_at = time.monotonic()
         self.metrics.count("retries")
         if self._failures > self.config.retries_max:
             raise PlatformError(f"gave up after {self._failures} attempts in a row: {error}") from error
         wait_s = min(0.1 * 2**self._failures, 5.0)
         log.warning("attempt %d failed, again in %.1f s: %s", self._failures, wait_s, error)
-        time.sleep(wait_s)
-
-
-def consumer_settings(config: KafkaConfig) -> dict[str, Any]:
-    """Return the consumer's librdkafka settings."""
-    settings: dict[str, Any] = {
-        "bootstrap.servers": config.bootstrap_servers,
-        "group.id": config.prefix + config.group,
-        "group.protocol": config.group_protocol,
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        # Bounded: about two batches of every partition wait in memory, never the whole backlog.
-        "queued.min.messages": 2 * config.batch_rows_max,
-        "queued.max.messages.kbytes": 65_536,
-        "fetch.max.bytes": 16_777_216,
-        "max.partition.fetch.bytes": 4_194_304,
-        "fetch.wait.max.ms": 20,
-        # A partition whose queue was full is asked again so soon; librdkafka's own second would starve the stage.
-        "fetch.queue.backoff.ms": 5,
-        "topic.metadata.refresh.interval.ms": 30_000,
-        "logger": CLIENT_LOG,
-    }
-    if config.group_protocol == "classic":
-        # Short, so that the partitions of a killed process are taken over soon.
-        settings |= {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
-    return settings
-
-
-def producer_settings(config: KafkaConfig) -> dict[str, Any]:
-    """Return the transactional producer's librdkafka settings."""
-    return {
-        "bootstrap.servers": config.bootstrap_servers,
-        "transactional.id": f"{config.prefix}{config.group}-{config.instance}",
-        "transaction.timeout.ms": config.transaction_timeout_ms,
-        "compression.type": "lz4",
-        "linger.ms": 2,
-        "batch.num.messages": 10_000,
-        "batch.size": 1_000_000,
-        "queue.buffering.max.messages": 500_000,
-        "queue.buffering.max.kbytes": 262_144,
-        "logger": CLIENT_LOG,
-    }
+        self._stop.wait(wait_s)

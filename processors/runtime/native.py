@@ -23,13 +23,14 @@ _COPY = 2  # RD_KAFKA_MSG_F_COPY
 
 
 @njit(cache=True)
-def _consume(queue: int, timeout_ms: int, pointers: I64, sizes: I64) -> int:
+def _consume(queue: int, timeout_ms: int, pointers: I64, sizes: I64, passing: I64) -> int:
     """Take messages off a partition's queue.
 
     Returns
     -------
     The number n of messages, whose addresses are ``pointers[:n]``; ``sizes`` gets the bytes of their payloads, of
-    their keys, and the first error code among them. Messages with an error are destroyed and not counted.
+    their keys, and the first error code among them that is not ``passing``. Messages with an error are destroyed and
+    not counted.
     """
     n = rd.consume_batch_queue(
         np.uint64(queue), np.int32(timeout_ms), np.uint64(pointers.ctypes.data), np.uint64(len(pointers))
@@ -40,7 +41,7 @@ def _consume(queue: int, timeout_ms: int, pointers: I64, sizes: I64) -> int:
         m = np.uint64(pointers[i])
         error = rd.load_i32(m)
         if error != 0:
-            if sizes[2] == 0:
+            if sizes[2] == 0 and error not in passing:
                 sizes[2] = error
             rd.message_destroy(m)
             continue
@@ -108,6 +109,7 @@ class NativeSource:
         self._library = rd.load_library()
         assert self._library is not None
         self._queues: dict[int, int] = {}
+        self._passing = np.array(sorted(PASSING), np.int64)
         self._pointers = np.zeros(rows_max, np.int64)
         self._sizes = np.zeros(3, np.int64)
 
@@ -126,7 +128,7 @@ class NativeSource:
             queue = self._queues.pop(p.partition, None)
             if queue is None:
                 continue
-            while (n := _consume(queue, 0, self._pointers, self._sizes)) > 0:
+            while (n := _consume(queue, 0, self._pointers, self._sizes, self._passing)) > 0:
                 self._take(p.partition, n)
             self._library.rd_kafka_queue_destroy(queue)
 
@@ -152,13 +154,15 @@ class NativeSource:
     def _read(self, timeout_ms: int, *, first_only: bool = False) -> list[MessageBatch]:
         batches = []
         for partition, queue in self._queues.items():
-            n = _consume(queue, timeout_ms, self._pointers, self._sizes)
-            if self._sizes[2] != 0 and self._sizes[2] not in PASSING:
-                raise KafkaException(KafkaError(int(self._sizes[2])))
+            n = _consume(queue, timeout_ms, self._pointers, self._sizes, self._passing)
+            error = int(self._sizes[2])
             if n:
+                # Before any error is raised: the messages are ours, and nobody else frees them.
                 batches.append(self._take(partition, n))
-                if first_only:
-                    break
+            if error:
+                raise KafkaException(KafkaError(error))
+            if n and first_only:
+                break
         return batches
 
     def _take(self, partition: int, n: int) -> MessageBatch:

@@ -18,8 +18,9 @@ import numpy as np
 from processors.errors import ConfigError
 from processors.runtime.batch import I64, U8, Columns, EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import ROW_ERRORS, UNKNOWN_ID, FlatCodec, check_room, wire_record
+from processors.runtime.deadletter import WINDOW, DeadLetterLimit
 from processors.runtime.stage import Output, Rejected, Stage
-from processors.runtime.state import State, pack_key, unpack_key
+from processors.runtime.state import State, Table, pack_key, unpack_key
 from processors.runtime.strings import STRINGS
 from schemas.instruments import partition_key
 from schemas.registry import Registry, load_registry
@@ -85,6 +86,7 @@ class Pipeline:
         dead = self.registry.current(DEAD_LETTER)
         self._dead_id, self._dead_schema = dead.id, fastavro.parse_schema(dead.schema)
         self._key_codes: dict[int, int] = {}
+        self.limit = DeadLetterLimit()
 
     @property
     def source(self) -> str:
@@ -98,7 +100,10 @@ class Pipeline:
 
     def open(self) -> PartitionState:
         """Return the empty state of one partition."""
-        return PartitionState({stage.name: stage.open() for stage in self.stages})
+        states = {stage.name: stage.open() for stage in self.stages}
+        first = states[self.stages[0].name]
+        first.tables[WINDOW.name] = Table(WINDOW)
+        return PartitionState(states)
 
     def warm(self) -> None:
         """Compile every kernel, or load it compiled, by running a batch of no records.
@@ -128,11 +133,23 @@ class Pipeline:
             if i + 1 < len(self.stages):
                 source = self.stages[i + 1].source
                 columns = output.records.get(source) or Columns.empty(self.codecs[source].layout, 0)
+        self._check_limit(state, len(batch), dead)
         if dead:
             key, key_start = pack([k for k, _ in dead])
             payload, start = pack([v for _, v in dead])
             out.append(EncodedBatch(DEAD_LETTER, batch.partition, payload, start, key, key_start))
         return out
+
+    def _check_limit(self, state: PartitionState, rows: int, dead: list[tuple[bytes, bytes]]) -> None:
+        window = state.states[self.stages[0].name][WINDOW.name]
+        newest = ""
+        if dead:
+            letter = fastavro.schemaless_reader(io.BytesIO(dead[-1][1][5:]), self._dead_schema, None)
+            assert isinstance(letter, dict)
+            newest = f"{letter['topic']} offset {letter['offset']}: {letter['reason']}"
+        window.dirty[0] = 1
+        # A chain counts a record once, however many of its stages refuse what came of it.
+        self.limit.add(window.rows, rows, min(len(dead), rows), newest)
 
     def _decode(self, batch: MessageBatch) -> tuple[Columns, list[tuple[bytes, bytes]]]:
         codec = self.codecs[batch.topic]

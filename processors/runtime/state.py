@@ -17,7 +17,7 @@ import numpy as np
 from numba import config
 from numpy.typing import NDArray
 
-from processors.errors import BackpressureError, ConfigError
+from processors.errors import CapacityError, ConfigError
 from processors.runtime.batch import I64
 from processors.runtime.compiled import kernel
 from processors.runtime.strings import STRINGS
@@ -126,7 +126,7 @@ class Table:
 
         Raises
         ------
-        BackpressureError
+        CapacityError
             More than ``ROWS_MAX`` keys in one partition.
         """
         packed = self._pack(codes)
@@ -196,7 +196,7 @@ class Table:
     def _add(self, codes: tuple[int, ...]) -> int:
         slot = len(self.key_codes)
         if slot >= ROWS_MAX:
-            raise BackpressureError(f"table {self.spec.name} is full: {ROWS_MAX} keys in one partition")
+            raise CapacityError(f"table {self.spec.name} is full: {ROWS_MAX} keys in one partition")
         if slot >= len(self.rows):
             self.rows = as_records(np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)]))
             self.dirty = np.concatenate([self.dirty, np.zeros(len(self.dirty), np.uint8)])

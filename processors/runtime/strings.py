@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from processors.errors import BackpressureError
+from processors.errors import CapacityError
 from processors.runtime.compiled import Int, kernel
 
 STRINGS_MAX = 1 << 20
@@ -160,7 +160,7 @@ class StringTable:
 
         Raises
         ------
-        BackpressureError
+        CapacityError
             The table is full.
         """
         raw = text.encode() if isinstance(text, str) else text
@@ -168,7 +168,7 @@ class StringTable:
         data = np.frombuffer(bytearray(raw), np.uint8) if raw else np.zeros(0, np.uint8)
         code = intern(self.table, self.arena, self.start, self.size, data, 0, len(raw), False)
         if code < 0:
-            raise BackpressureError(f"string table is full: {len(self)} strings, limit {STRINGS_MAX}")
+            raise CapacityError(f"string table is full: {len(self)} strings, limit {STRINGS_MAX}")
         return int(code)
 
     def raw(self, code: int) -> bytes:

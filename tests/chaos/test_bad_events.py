@@ -14,7 +14,8 @@ import pytest
 
 from processors.runtime.batch import EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import wire_record
-from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.kafka import KafkaDriver
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
 from processors.runtime.topics import create_changelog

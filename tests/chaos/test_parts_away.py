@@ -14,7 +14,8 @@ from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
 from deploy.local.redis import EmbeddedRedis
 from processors.errors import ConfigError, PlatformError
-from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from processors.topology import build_stage
 from tests.chaos.commands import mps

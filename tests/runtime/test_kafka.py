@@ -10,13 +10,17 @@ from contextlib import contextmanager
 
 import fastavro
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from processors.errors import ConfigError
 from processors.runtime.batch import EncodedBatch, pack
-from processors.runtime.deadletter import DeadLetterLimit, DeadLetterLimitError
-from processors.runtime.kafka import FencedError, KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.deadletter import DeadLetterLimitError
+from processors.runtime.kafka import FencedError, KafkaDriver, LostRecordsError
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
+from processors.runtime.topics import create_changelog
 from schemas.registry import load_registry
 from tests.runtime.echo import CONSENSUS, Echo
 from tests.runtime.ticks import RAW, REPOSITORY, publish, raw_batch, read_all
@@ -114,11 +118,12 @@ def test_kill_9_loses_nothing_and_doubles_nothing(bootstrap_servers: str, topic_
     assert values(got) == offline(given)
 
 
-def test_instances_join_and_leave(bootstrap_servers: str, topic_prefix: str) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_instances_join_and_leave(bootstrap_servers: str, topic_prefix: str, protocol: str) -> None:
     """Partitions that move between processes, with their state, lose nothing and double nothing."""
     given = batches(6000)
     n = publish(bootstrap_servers, topic_prefix, given)
-    more = {"batch_rows_max": 200, "commit_interval_ms": 30}
+    more = {"batch_rows_max": 200, "commit_interval_ms": 30, "group_protocol": protocol}
     first = driver_of(bootstrap_servers, topic_prefix, "native", Echo(0.02), instance="a", **more)
     second = driver_of(bootstrap_servers, topic_prefix, "plain", Echo(0.02), instance="b", **more)
     with running(first):
@@ -178,13 +183,14 @@ def test_unknown_outcome(
     assert values(got) == offline(given)
 
 
-def test_back_pressure_pauses_one_partition(bootstrap_servers: str, topic_prefix: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_back_pressure_pauses_one_partition(bootstrap_servers: str, topic_prefix: str, path: str) -> None:
     """While one partition is blocked the others go on; when it is free again it goes on where it was."""
     given = batches(1000)
     n = publish(bootstrap_servers, topic_prefix, given)
     stage = Echo()
     stage.blocked = {"P2S3:US"}
-    driver = driver_of(bootstrap_servers, topic_prefix, stage=stage)
+    driver = driver_of(bootstrap_servers, topic_prefix, path, stage)
     with running(driver):
         blocked = read_all(bootstrap_servers, topic_prefix + CONSENSUS, 3000)
         assert {p: len(rows) for p, rows in blocked.items()} == {0: 1000, 1: 1000, 2: 0, 3: 1000}
@@ -223,10 +229,65 @@ def test_too_many_dead_letters_stop_the_stage(bootstrap_servers: str, topic_pref
     """Past the limit the stage stops with the share and the place, and has committed nothing of the last batch."""
     payload, start = pack([b"junk"] * 3000)
     publish(bootstrap_servers, topic_prefix, [EncodedBatch(RAW, 0, payload, start, *pack([b"k"] * 3000))])
-    driver = driver_of(bootstrap_servers, topic_prefix, dead_letters=DeadLetterLimit(0.5, 1000), batch_rows_max=3000)
+    driver = driver_of(bootstrap_servers, topic_prefix, dead_letter_window_rows=1000, batch_rows_max=3000)
     with pytest.raises(DeadLetterLimitError, match="are dead letters"), running(driver) as thread:
         thread.join(40)
     assert sum(map(len, read_all(bootstrap_servers, topic_prefix + DEAD_LETTER).values())) == 0
+
+
+def test_starting_again_does_not_get_round_the_dead_letter_limit(bootstrap_servers: str, topic_prefix: str) -> None:
+    """The window is state: process after process stops at the same record, and discards no more than one window."""
+    payload, start = pack([b"junk"] * 6000)
+    publish(bootstrap_servers, topic_prefix, [EncodedBatch(RAW, 0, payload, start, *pack([b"k"] * 6000))])
+    more = {"dead_letter_window_rows": 1000, "batch_rows_max": 300, "commit_interval_ms": 1}
+    letters = []
+    for _ in range(3):
+        driver = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.02), **more)
+        with (
+            pytest.raises(DeadLetterLimitError, match=r"offset \d+: shorter than the 5-byte"),
+            running(driver) as thread,
+        ):
+            thread.join(40)
+        letters.append(sum(map(len, read_all(bootstrap_servers, topic_prefix + DEAD_LETTER).values())))
+    assert letters[0] < 1000
+    assert letters == [letters[0]] * 3
+
+
+def test_offsets_without_a_changelog_are_refused(bootstrap_servers: str, topic_prefix: str) -> None:
+    """A changelog that was deleted under committed offsets ends in an error, not in a state that starts empty."""
+    n = publish(bootstrap_servers, topic_prefix, batches(500))
+    with running(driver_of(bootstrap_servers, topic_prefix)):
+        read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.delete_topics([f"{topic_prefix}echo.changelog"])[f"{topic_prefix}echo.changelog"].result(20)
+    wait(lambda: f"{topic_prefix}echo.changelog" not in admin.list_topics(timeout=10).topics)
+    create_changelog(bootstrap_servers, f"{topic_prefix}echo.changelog")
+    with (
+        pytest.raises(ConfigError, match="its state is lost"),
+        running(driver_of(bootstrap_servers, topic_prefix)) as thread,
+    ):
+        thread.join(40)
+
+
+def test_deleted_records_are_not_passed_over_in_silence(bootstrap_servers: str, topic_prefix: str) -> None:
+    """Retention that overtook a stage stops it; with ``accept_loss`` it goes on from what is left."""
+    given = batches(1000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    with running(driver_of(bootstrap_servers, topic_prefix)):
+        read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    more = [raw_batch(0, 1000, 500)]
+    publish(bootstrap_servers, topic_prefix, more)
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    place = TopicPartition(topic_prefix + RAW, 0, 1200)
+    admin.delete_records([place])[place].result(20)
+    with (
+        pytest.raises(LostRecordsError, match="committed offset 1000, but the log holds 1200 to 1500"),
+        running(driver_of(bootstrap_servers, topic_prefix)) as thread,
+    ):
+        thread.join(40)
+    with running(driver_of(bootstrap_servers, topic_prefix, accept_loss=True)):
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n + 300)
+    assert len(got[0]) == 1300
 
 
 def _body(value: bytes) -> io.BytesIO:

@@ -4,7 +4,8 @@ import logging
 import signal
 import sys
 
-from processors.runtime.kafka import KafkaConfig, KafkaDriver
+from processors.runtime.config import KafkaConfig
+from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from tests.runtime.echo import Echo
 
