@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.runtime.layout import NULL_LONG as NULL_LONG  # noqa: PLC0414 - users of columns take it from here
 from processors.runtime.layout import Layout
 
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
-
-NULL_LONG = np.iinfo(np.int64).min
-"""Stands for null in an integer column."""
 
 
 @dataclass(slots=True)
@@ -108,8 +106,16 @@ class Columns:
 
     @classmethod
     def empty(cls, layout: Layout, n: int) -> "Columns":
-        """Return n rows of zeros, to be filled."""
-        return cls(layout, np.zeros((layout.n_ints, n), np.int64), np.zeros((layout.n_floats, n)))
+        """Return n rows to be filled: nullable fields are null, numbers 0, strings -1, which does not encode.
+
+        So a field that a stage forgets is null where it may be, and an error where it must be a string.
+        """
+        columns = cls(layout, np.zeros((layout.n_ints, n), np.int64), np.zeros((layout.n_floats, n)))
+        for row, value in layout.blank_ints:
+            columns.ints[row] = value
+        for row in layout.blank_floats:
+            columns.floats[row] = np.nan
+        return columns
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -243,7 +243,7 @@ def _put_bytes(out: U8, p: int, data: U8, begin: int, end: int) -> int:
 
 @kernel
 def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> Int:
-    """Return an upper bound of the encoded size of all rows, bytes."""
+    """Return an upper bound of the encoded size of all rows, bytes; -1 - f where string field f has no string."""
     fixed = HEADER_BYTES
     for f in range(len(ops)):
         fixed += 11 if ops[f, 0] & ~lo.NULLABLE != lo.BOOLEAN else 1
@@ -256,6 +256,8 @@ def _encoded_bytes_max(ops: I64, ints: I64, start: I64) -> Int:
                 code = ints[ops[f, 1], i]
                 if code >= 0:
                     total += start[code + 1] - start[code]
+                elif not ops[f, 0] & lo.NULLABLE:
+                    return -1 - f
     return total
 
 
@@ -352,7 +354,9 @@ class FlatCodec:
         """Return the rows as wire records of one topic and partition, keyed by the strings of ``key_codes``."""
         s = STRINGS
         n = len(columns)
-        out = np.empty(_encoded_bytes_max(self.layout.ops, columns.ints, s.start), np.uint8)
+        size = _encoded_bytes_max(self.layout.ops, columns.ints, s.start)
+        assert size >= 0, f"{topic}: field {self.layout.names[-1 - size]} was never filled"
+        out = np.empty(size, np.uint8)
         at = np.empty(n + 1, np.int64)
         _encode(
             self.layout.ops, self.schema_id, columns.ints, columns.floats, out, at, s.arena, s.start,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 # Operation codes of the codec. Each field of the record is one operation.
 LONG, DOUBLE, BOOLEAN, STRING, ENUM, STRING_ARRAY, INT = range(7)
+NULL_LONG = -(1 << 63)
+"""Stands for null in an integer column."""
 NULLABLE = 16
 """Added to the code of a union with null."""
 
@@ -46,6 +48,10 @@ class Layout:
     symbols: dict[str, tuple[str, ...]]
     n_ints: int
     n_floats: int
+    blank_ints: tuple[tuple[int, int], ...]
+    """Rows of the integer matrix that do not begin with 0, and what they begin with: null, or no string."""
+    blank_floats: tuple[int, ...]
+    """Rows of the float matrix that begin with null."""
 
     @property
     def n_strings(self) -> int:
@@ -103,4 +109,16 @@ def layout_of(schema: dict[str, Any]) -> Layout:
         names.append(name)
         if op == ENUM:
             symbols[name] = tuple(kind["symbols"])
-    return Layout(tuple(names), np.array(ops, np.int64), column, symbols, rows[False], rows[True])
+    blank_ints, blank_floats = [], []
+    for op, row, _, _ in ops:
+        kind = op & ~NULLABLE
+        if kind == DOUBLE:
+            blank_floats += [row] if op & NULLABLE else []
+        elif kind in (STRING, STRING_ARRAY):
+            blank_ints.append((row, -1))
+        elif op & NULLABLE:
+            blank_ints.append((row, NULL_LONG))
+    return Layout(
+        tuple(names), np.array(ops, np.int64), column, symbols, rows[False], rows[True], tuple(blank_ints),
+        tuple(blank_floats),
+    )  # fmt: skip
