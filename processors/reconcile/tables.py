@@ -52,8 +52,9 @@ _SOURCE = np.dtype(
         ("last_ns", "<i8"),  # newest tick of any kind
         ("good", "<f8"),  # decayed number of ticks, not cut and all
         ("ticks", "<f8"),
-        ("delay_ms", "<f8"),  # decayed sum of receive minus event time, and its least
-        ("delay_ms_min", "<f8"),
+        ("delay_ms", "<f8"),  # decayed sum of receive minus event time
+        ("delay_ms_min", "<f8", (2,)),  # its least: 0 of the half-life that runs, 1 of the one before
+        ("delay_s", "<f8"),  # trading time of the half-life that runs
         ("fresh_s", "<f8"),  # decayed time in which it was fresh, and in which its market was open
         ("open_s", "<f8"),
         ("alive_ns", "<i8"),  # of its feed and vendor, when it last ticked

@@ -4,7 +4,10 @@ All three are sums that forget by half in each half-life of trading time, so tha
 
     uptime       (prior + time in which it was fresh) / (prior + time in which its market was open)
     reliability  (prior + ticks that were not cut) / (prior + ticks)
-    latency      mean of (receive - event time) less the least ever seen: the offset of its clock cancels out
+    latency      mean of (receive - event time) less the least of late: the offset of its clock cancels out
+
+The least is that of the half-life that runs and of the one before, so that it forgets too: one tick with a false stamp
+would else make every later one look slow.
 
 Called by ``kernel``. A tick that is late shows that its source is up; it is not counted otherwise.
 """
@@ -71,6 +74,11 @@ def watch(
         row.good *= fade
         row.ticks *= fade
         row.delay_ms *= fade
+        row.delay_s += opened * 1e-9
+        if row.delay_s >= half_life_s and row.delay_ms_min[0] < np.inf:
+            row.delay_ms_min[1] = row.delay_ms_min[0]
+            row.delay_ms_min[0] = np.inf
+            row.delay_s = 0.0
     row.last_ns = max(row.last_ns, ts_ns)
     row.alive_ns = alive_ns
 
@@ -89,7 +97,9 @@ def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDA
         Shape (1,), see ``config.KNOBS``.
     """
     row = sources[slot]
-    row.delay_ms_min = delay_ms if row.ticks == 0.0 else min(row.delay_ms_min, delay_ms)
+    if row.ticks == 0.0:
+        row.delay_ms_min[0] = row.delay_ms_min[1] = delay_ms
+    row.delay_ms_min[0] = min(row.delay_ms_min[0], delay_ms)
     row.ticks += 1.0
     row.good += 1.0
     row.delay_ms += delay_ms
@@ -109,6 +119,6 @@ def _weigh(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> Non
     row, knob = sources[slot], knobs[0]
     uptime = (knob.prior_up_s * knob.prior_up_share + row.fresh_s) / (knob.prior_up_s + row.open_s)
     reliability = (knob.prior_good + row.good) / (knob.prior_good + knob.prior_cut + row.ticks)
-    # The mean is not under the least but by rounding.
-    latency_ms = max(row.delay_ms / row.ticks - row.delay_ms_min, 0.0)
+    # The mean may be under the least: by rounding, or where what it remembers is older than the least.
+    latency_ms = max(row.delay_ms / row.ticks - min(row.delay_ms_min[0], row.delay_ms_min[1]), 0.0)
     row.weight = uptime * reliability / (latency_ms + knob.latency_eps_ms)

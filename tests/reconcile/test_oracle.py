@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from processors.reconcile.config import ReconcileConfig
 from tests.reconcile.ticks import COMPILING, Raw, Run, trade
 
-CONFIG = ReconcileConfig()
+# Of few minutes, so that much is forgotten; uneven, so that no window ends at a tick by rounding.
+CONFIG = ReconcileConfig(half_life_s=61.7319)
 LIMIT_NS = CONFIG.limits["crypto"].trade_silence_ms * 10**6
 STALE_S = CONFIG.limits["crypto"].stale_ms / 1000
 TICK_SIZE = 0.1
@@ -30,8 +31,25 @@ def weight(past: list[Row]) -> float:
     delays = np.array([(t["ts_recv"] - t["ts_event"]) / 1e6 for t in past if not t["late"]])
     good = np.array([not t["cut"] for t in past if not t["late"]])
     reliability = (CONFIG.prior_good + left @ good) / (CONFIG.prior_good + CONFIG.prior_cut + left.sum())
-    latency = left @ delays / left.sum() - delays.min()
+    latency = max(left @ delays / left.sum() - least_delay_ms(past), 0.0)
     return up * reliability / (latency + CONFIG.latency_eps_ms)
+
+
+def least_delay_ms(past: list[Row]) -> float:
+    """Return the least delay of the half-life that runs and of the one before.
+
+    One ends at the first tick after it that finds a tick in it which is not late.
+    """
+    begin_ns = newest_ns = past[0]["ts_event"]
+    windows: list[list[float]] = [[]]
+    for tick in past:
+        newest_ns = max(newest_ns, tick["ts_event"])
+        if newest_ns - begin_ns >= CONFIG.half_life_s * 1e9 and windows[-1]:
+            windows.append([])
+            begin_ns = newest_ns
+        if not tick["late"]:
+            windows[-1].append((tick["ts_recv"] - tick["ts_event"]) / 1e6)
+    return min(ms for window in windows[-2:] for ms in window)
 
 
 def up_to_last_counted(past: list[Row]) -> list[Row]:
@@ -102,6 +120,6 @@ def test_every_tick_agrees_with_an_oracle_that_knows_the_whole_past(stream) -> N
     for vendor, step, price, delay in stream:
         at = max(at + step, 0.0)
         ticks.append(trade(vendor, at, price, recv_s=at + delay))
-    got = Run().feed(*ticks)
+    got = Run(CONFIG).feed(*ticks)
     for row, expected in zip(got, oracle(ticks), strict=True):
         assert {name: row[name] for name in expected} == expected

@@ -1,8 +1,10 @@
 """Weights: uptime, reliability and latency as a source's own ticks teach them."""
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.reconcile.config import ReconcileConfig
@@ -54,9 +56,42 @@ def test_a_clock_behind_the_exchange_is_no_latency() -> None:
     run = Run()
     run.feed(*(trade("BINANCE", at, 100.0, recv_s=at - 1.27 + 0.004 * (at % 2)) for at in range(2000)))
     source = run.source("BTC-USD:CRYPTO", "BINANCE")
-    assert source["delay_ms_min"] == pytest.approx(-1270)
+    assert source["delay_ms_min"] == pytest.approx([-1270, -1270])
     # On average 2 ms over the least.
     assert source["weight"] == pytest.approx(1 / (2 + 1), rel=0.05)
+
+
+def learnt(delays_ms: list[float], step_s: float, *, odd_ms: float = math.nan) -> float:
+    """Return the weight of a source after a tick of each delay, one of them with another one where that is given."""
+    ticks = [trade("A", at * step_s, 100.0, recv_s=at * step_s + ms / 1e3) for at, ms in enumerate(delays_ms)]
+    if not math.isnan(odd_ms):
+        ticks[5]["ts_recv"] = ticks[5]["ts_event"] + round(odd_ms * 1e6)
+    run = Run()
+    run.feed(*ticks)
+    assert run.fates == {"consensus": len(ticks)}
+    return float(run.source("BTC-USD:CRYPTO", "A")["weight"])
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    step_s=st.floats(4, 10), odd_ms=st.floats(-CONFIG.future_ms, CONFIG.future_ms),
+    spread_ms=st.floats(1, 50), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_one_false_stamp_is_forgotten_in_four_half_lives(
+    step_s: float, odd_ms: float, spread_ms: float, seed: int
+) -> None:
+    """As long ahead of its receipt as is believed: the weight is within a fifth of what it would have been."""
+    n = 6 + math.ceil(4 * CONFIG.half_life_s / step_s)
+    delays = (5 + spread_ms * np.random.default_rng(seed).random(n)).tolist()
+    assert learnt(delays, step_s, odd_ms=odd_ms) == pytest.approx(learnt(delays, step_s), rel=0.2)
+
+
+def test_a_clock_that_is_set_is_no_latency_for_ever() -> None:
+    """A recorder's clock goes forward by a second: after ten half-lives nobody knows."""
+    n = math.ceil(10 * CONFIG.half_life_s / 10)
+    steady = [2.0 + at % 3 for at in range(n)]
+    moved = [ms - 1000 * (at < 20) for at, ms in enumerate(steady)]
+    assert learnt(moved, 10) == pytest.approx(learnt(steady, 10), rel=0.1)
 
 
 def test_half_of_the_past_is_forgotten_in_a_half_life() -> None:
