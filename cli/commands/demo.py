@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,17 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.commands.replay import SHIPPED, Speed
+from cli.program import program
 from deploy.demo.run import Demo, Options, Result, wait_until_drained
-from deploy.demo.view import LiveView, account_table, summary, summary_table
+from deploy.demo.view import LiveView, account_view, summary, summary_table
 from processors.feeds.files import open_recording
 
+LINE_EVERY_S = 3.0
+"""Between two lines of progress where nobody watches a terminal."""
 TRY_NEXT = (
-    'mps sql "SELECT symbol_id, tf, count() AS bars, round(avg(n_trades)) AS ticks FROM ohlcv GROUP BY ALL"',
-    "mps score EURUSD:FX --tf 1m",
-    "mps tail signals.v1 -n 3 --from-beginning",
+    'sql "SELECT symbol_id, tf, count() AS bars, round(avg(n_trades)) AS ticks FROM ohlcv GROUP BY ALL"',
+    "score EURUSD:FX --tf 1m",
+    "tail signals.v1 -n 3 --from-beginning",
 )
 
 
@@ -47,13 +52,10 @@ def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str,
     with console.status("starting") as status:
         # The recording is opened first: a wrong file is refused before anything starts.
         ticks = open_recording(options.files).rows
-        running = Demo(options, status.update)
+        running = Demo(options, status.update if console.is_terminal else _steps(console))
         running.__enter__()
     try:
-        view = LiveView(ticks)
-        running.feed(view.feed_moved)
-        with Live(view.render(running.monitor), console=console, refresh_per_second=4) as live:
-            wait_until_drained(running, lambda: live.update(view.render(running.monitor)))
+        _work(running, console, ticks)
         result = running.result()
         _print(console, result, given, as_json=as_json, serve=serve)
         if serve and result.even:
@@ -64,18 +66,55 @@ def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str,
         raise click.ClickException("the account does not come out: see the lines above")
 
 
+def _steps(console: Console) -> Callable[[str], None]:
+    """Return a function that prints each step once, on a line of its own: a log has no line that changes."""
+    last = ""
+
+    def tell(text: str) -> None:
+        nonlocal last
+        # What stands behind the comma counts seconds.
+        step = text.split(",", maxsplit=1)[0]
+        if step != last:
+            console.print(step, highlight=False, soft_wrap=True)
+        last = step
+
+    return tell
+
+
+def _work(running: Demo, console: Console, ticks: int) -> None:
+    """Publish, show how it goes until everything is done, and leave a blank line behind it."""
+    view = LiveView(ticks)
+    running.feed(view.feed_moved)
+    if console.is_terminal:
+        with Live(view.render(running.monitor), console=console, refresh_per_second=4) as live:
+            wait_until_drained(running, lambda: live.update(view.render(running.monitor)))
+    else:
+        due_s = 0.0
+
+        def line() -> None:
+            nonlocal due_s
+            if (now_s := time.monotonic()) >= due_s:
+                console.print(view.line(running.monitor.counts()), highlight=False, soft_wrap=True)
+                due_s = now_s + LINE_EVERY_S
+
+        wait_until_drained(running, line)
+        console.print(view.line(running.monitor.counts()), highlight=False, soft_wrap=True)
+    console.print()
+
+
 def _print(console: Console, result: Result, speed: float | None, *, as_json: bool, serve: bool) -> None:
     if as_json:
         click.echo(json.dumps(_json(result, speed)))
         return
-    console.print(account_table(result.lines))
+    console.print(account_view(result.lines, console.width))
     console.print()
     console.print(summary_table(result, speed))
-    console.print("\n[bold]Try next[/]" + ("" if serve else ", after [bold]mps up[/] (a few seconds):"))
-    for line in TRY_NEXT:
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
+    # What the demo has stored is there again once the parts are up.
+    console.print("\n[bold]Try next[/]" + (" in another terminal" if serve else ""))
+    for line in TRY_NEXT if serve else ("up", *TRY_NEXT):
+        console.print(f"  {program()} {line}", highlight=False, soft_wrap=True)
     if serve:
-        console.print("\nServing until Ctrl-C; use another terminal.")
+        console.print("\nServing until Ctrl-C.")
 
 
 def _json(result: Result, speed: float | None) -> dict[str, Any]:

@@ -13,6 +13,10 @@ from rich.table import Table
 from deploy.local.paths import CHECKOUT
 from processors.errors import ConfigError
 
+COLUMNS = (
+    "indep.: rows whose outcomes do not overlap. base: log loss of always saying the share of ups in training. "
+    "cover: share of outcomes inside the interval."
+)
 RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 
 
@@ -28,9 +32,10 @@ def _until_ns(text: str | None) -> int | None:
 
 
 def _table(report: dict[str, Any]) -> Table:
-    table = Table(title="Later rows, never seen in training")
-    for name in ("tf", "rows", "independent", "up", "AUC ± se", "log loss", "of base rate", "ECE", "coverage"):
-        table.add_column(name, justify="left" if name == "tf" else "right", no_wrap=name.startswith("AUC"))
+    # Without lines between the columns: it has to fit 80 of a terminal.
+    table = Table(title="Later rows, never seen in training", title_justify="left", box=None, pad_edge=False)
+    for name in ("tf", "rows", "indep.", "up", "AUC ± se", "log loss", "base", "ECE", "cover"):
+        table.add_column(name, justify="left" if name == "tf" else "right", no_wrap=True)
     for row in report["out_of_sample"]:
         area = "-" if row["auc"] is None else f"{row['auc']:.2f} ± {row['auc_standard_error']:.2f}"
         table.add_row(
@@ -83,7 +88,7 @@ def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: in
         return
     out_console = Console()
     out_console.print(_table(report))
-    out_console.print(report["limits"], style="dim")
+    out_console.print(COLUMNS, report["limits"], style="dim")
     rows = report["rows"]
     out_console.print(
         f"[bold]{path}[/] {report['sha256'][:16]}  seed {seed}  {len(gold):,} gold rows of {ticks:,} ticks; "

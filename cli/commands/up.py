@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from cli.program import program
 from cli.services import Service, bring_up
 from deploy.local.endpoints import Endpoints
 from deploy.local.paths import home
@@ -14,9 +15,9 @@ from deploy.local.stack import Stack
 from deploy.local.supervisor import term_as_interrupt
 
 NEXT = (
-    'mps sql "SELECT symbol_id, tf, count() AS bars FROM ohlcv GROUP BY ALL ORDER BY ALL"',
-    "mps score EURUSD:FX --tf 1m",
-    "mps tail signals.v1 -n 3 --from-beginning",
+    'sql "SELECT symbol_id, tf, count() AS bars FROM ohlcv GROUP BY ALL ORDER BY ALL"',
+    "score EURUSD:FX --tf 1m",
+    "tail signals.v1 -n 3 --from-beginning",
 )
 
 
@@ -47,9 +48,10 @@ def up(*, stages: bool, as_json: bool) -> None:
         if service.state == "not started":
             console.print(f"\n[yellow]{service.name} is not started:[/] {service.note}", highlight=False)
     console.print("\n[bold]Try next[/]")
-    for line in (("mps replay",) if stages else ()) + NEXT:
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
-    console.print("[dim]mps doctor checks all of it; mps down stops it.[/]", highlight=False)
+    mps = program()
+    for line in (("replay",) if stages else ()) + NEXT:
+        console.print(f"  {mps} {line}", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{mps} doctor checks all of it; {mps} down stops it.[/]", highlight=False, soft_wrap=True)
 
 
 def _table(endpoints: Endpoints, services: list[Service]) -> Table:

@@ -1,10 +1,12 @@
 """What the demo shows: a live table while it runs, the account and the summary at its end."""
 
+import textwrap
 import time
 
 from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from deploy.demo.account import Line
 from deploy.demo.monitor import Monitor
@@ -12,6 +14,8 @@ from deploy.demo.run import Result
 from processors.feeds.publish import Published
 from processors.topology import TOPOLOGY
 
+WIDE_COLUMNS = 110
+"""Terminal from which an equation and its sum stand side by side: names and figures take 66 of them."""
 STAGE_OF = {row.sinks[0]: row.stage for row in TOPOLOGY}
 
 
@@ -44,6 +48,13 @@ class LiveView:
         latency = "" if p50 != p50 else f"tick to signal: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"  # noqa: PLR0124 - NaN
         return Group(self._bar, table, latency)
 
+    def line(self, counts: dict[str, int]) -> str:
+        """Return how far it has come in one line, for a log: topic -> committed records in."""
+        shown = {"consensus": "ticks.consensus.v1", "bars": "bars.v1", "signals": "signals.v1"}
+        task = self._bar.tasks[0]
+        ticks = f"ticks {task.completed:,.0f} of {task.total:,.0f}"
+        return ", ".join([ticks, *(f"{name} {counts[topic]:,}" for name, topic in shown.items())])
+
     def _per_s(self, topic: str, count: int) -> float:
         now = time.monotonic()
         at, before = self._last.get(topic, (now, count))
@@ -59,18 +70,46 @@ def _writers(topic: str) -> str:
     return {"ticks.raw.v1": "feed", "data.freshness": "reconcile, bars", "dead.letter.v1": "any stage"}.get(topic, "")
 
 
-def account_table(lines: list[Line]) -> Table:
-    """Return the account, one row an equation."""
+def account_view(lines: list[Line], width: int) -> RenderableType:
+    """Return the account for a terminal of so many columns: a table where it fits, else two lines an equation."""
+    left = max(len(line.what) for line in lines) + max(len(f"{line.left:,}") for line in lines)
+    return _account_table(lines, width - left) if width >= WIDE_COLUMNS else _account_lines(lines, width)
+
+
+def _account_table(lines: list[Line], room: int) -> Table:
     table = Table(title="The account", title_justify="left", box=None, pad_edge=False)
-    table.add_column("equation")
-    table.add_column("records", justify="right")
-    table.add_column("= sum of")
-    table.add_column("")
+    table.add_column("equation", no_wrap=True)
+    table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("= sum of", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    verdicts = max(len(_verdict(line).plain) for line in lines)
     for line in lines:
-        parts = " + ".join(f"{name} {n:,}" for name, n in line.parts.items() if n) or "0"
-        verdict = "[green]even[/]" if line.even else f"[bold red]off by {line.left - sum(line.parts.values()):,}[/]"
-        table.add_row(line.what, f"{line.left:,}", parts, verdict)
+        # Two spaces stand between the columns.
+        table.add_row(line.what, f"{line.left:,}", "\n".join(_sum(line, room - verdicts - 6)), _verdict(line))
     return table
+
+
+def _account_lines(lines: list[Line], width: int) -> RenderableType:
+    """Return each equation with its verdict; below it, where there are several parts, what the sum is of."""
+    shown = [Text("The account", style="italic")]
+    names, figures = max(len(line.what) for line in lines), max(len(f"{line.left:,}") for line in lines)
+    for line in lines:
+        shown.append(Text(f"{line.what:<{names}}  {line.left:>{figures},}  ") + _verdict(line))
+        if sum(n != 0 for n in line.parts.values()) > 1 or not line.even:
+            shown += [Text(f"    {part}", style="dim") for part in _sum(line, width - 4)]
+    return Group(*shown)
+
+
+def _sum(line: Line, width: int) -> list[str]:
+    """Return the parts of the sum in lines of at most that width; a name and its figure stay together."""
+    text = " + ".join(f"{name}\N{NO-BREAK SPACE}{n:,}" for name, n in line.parts.items() if n) or "0"
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in textwrap.wrap(text, width)]
+
+
+def _verdict(line: Line) -> Text:
+    if line.even:
+        return Text("even", style="green")
+    return Text(f"off by {line.left - sum(line.parts.values()):,}", style="bold red")
 
 
 def summary_table(result: Result, speed: float | None) -> Table:

@@ -1,9 +1,11 @@
 """``mps train`` on real recorded ticks."""
 
+import io
 import json
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from cli.commands import train as command
 from cli.commands.train import train
@@ -35,3 +37,17 @@ def test_wrong_usage_says_what_is_allowed(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "RECORDINGS", tmp_path)
     with pytest.raises(ConfigError, match="name recorded ticks"):
         CliRunner().invoke(train, [], catch_exceptions=False)
+
+
+def test_the_table_fits_80_columns():
+    """No figure and no heading is cut or wrapped in a terminal of 80 columns, with a million rows."""
+    row = {
+        "timeframe": "15m", "n": 1_234_567, "n_independent": 123_456, "up_share": 0.498, "auc": 0.527,
+        "auc_standard_error": 0.018, "log_loss": 0.6921, "log_loss_base_rate": 0.6931, "ece": 0.012,
+        "interval_coverage": 0.903,
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=80)
+    console.print(command._table({"out_of_sample": [row]}))
+    _, heads, figures = console.file.getvalue().splitlines()
+    assert heads.split() == ["tf", "rows", "indep.", "up", "AUC", "±", "se", "log", "loss", "base", "ECE", "cover"]
+    assert " ".join(figures.split()) == "15m 1,234,567 123,456 0.498 0.53 ± 0.02 0.6921 0.6931 0.012 0.903"
