@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from cli.checks import machine, work
+from cli.checks import machine, parts, work
 from cli.checks.parts import check_parts, known_endpoints
 from cli.main import cli
 from deploy.local.endpoints import Endpoints, save_endpoints
@@ -114,6 +114,8 @@ def test_the_newest_error_of_each_log_is_shown_unless_it_is_old(where):
 
 def test_parts_that_do_not_answer_fail_one_by_one(where, monkeypatch):
     """Addresses at which nobody listens: Kafka, Redis, registry, sink and service fail, each with a remedy."""
+    assert parts.TIMEOUT_S <= 10
+    monkeypatch.setattr(parts, "TIMEOUT_S", 1.0)
     dead = "127.0.0.1:9"
     save_endpoints(where, Endpoints(dead, f"redis://{dead}/0", f"http://{dead}", None, None, f"http://{dead}", dead))
     monkeypatch.setenv("MPS_BOOTSTRAP_SERVERS", dead)

@@ -73,7 +73,7 @@ def log_of(servers, topic):
     """Return (partition, offset, value) of every committed record: the oracle."""
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": "oracle", "isolation.level": "read_committed",
-         "enable.partition.eof": True, "auto.offset.reset": "earliest"}
+         "enable.partition.eof": True, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10}
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, p, 0) for p in range(4)])
     found, ended = [], 0
