@@ -3,8 +3,9 @@
     session   |<------------- 2014-05-02 (Tokyo) ------------->|
     segments  |<--- morning --->|   lunch   |<--- afternoon --->|
 
-Called by the bars stage, by the freshness of every stage and by the feed adapters. All intervals are half-open: a
-segment holds its open and not its close, so a print stamped at the very close belongs to no segment.
+Called by the bars stage, by the freshness of every stage and by the feed adapters; ``segments`` searches the arrays.
+All intervals are half-open: a segment holds its open and not its close, so a print stamped at the very close belongs
+to no segment.
 
 The calendars are those of ``exchange_calendars``, and two of our own, for markets without an exchange:
 
@@ -34,7 +35,6 @@ import pandas as pd
 from exchange_calendars.exchange_calendar import HolidayCalendar
 from exchange_calendars.exchange_calendar_cmes import CMESExchangeCalendar
 from exchange_calendars.us_holidays import USJuneteenth
-from numba import njit
 from numpy.typing import NDArray
 from pandas.tseries.holiday import GoodFriday, Holiday
 
@@ -198,18 +198,3 @@ def _segments(
     assert (frozen[0] < frozen[1]).all(), "a segment ends before it begins"
     assert (frozen[1][:-1] <= frozen[0][1:]).all(), "two segments overlap"
     return Sessions(*frozen)
-
-
-@njit(cache=True)
-def segment_at(open_ns: NDArray[np.int64], close_ns: NDArray[np.int64], ts_ns: int) -> int:
-    """Return the segment that holds an instant, -1 where no session is open.
-
-    Parameters
-    ----------
-    open_ns, close_ns
-        Shape (n_segments,), ascending and free of overlap, as in ``Sessions``.
-    ts_ns
-        Nanoseconds since the epoch. The open is inside, the close is not.
-    """
-    at = int(np.searchsorted(open_ns, ts_ns, side="right")) - 1
-    return at if at >= 0 and ts_ns < close_ns[at] else -1

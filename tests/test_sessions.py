@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from processors.errors import ConfigError
-from processors.sessions import calendar_names, segment_at, sessions
+from processors.segments import segment_at
+from processors.sessions import calendar_names, sessions
 
 SHARED = Path(os.environ.get("MPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 KNOWN = sorted((SHARED / "conformance" / "sessions").glob("*.csv"))

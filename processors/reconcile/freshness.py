@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from processors.runtime.compiled import kernel
-from processors.sessions import segment_at
+from processors.segments import segment_at
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

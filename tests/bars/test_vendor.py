@@ -11,7 +11,8 @@ from processors.bars.config import BarsConfig
 from processors.bars.stage import BarsStage
 from processors.runtime.batch import Columns
 from processors.runtime.strings import STRINGS
-from processors.sessions import segment_at, sessions
+from processors.segments import segment_at
+from processors.sessions import sessions
 from tests.bars.oracle import INSTRUMENTS, KINDS, LAYOUT, SECOND
 
 SHARED = Path(os.environ.get("MPS_SHARED", Path(__file__).resolve().parents[3] / "shared"))

@@ -1,5 +1,7 @@
 """Sentences of the dead letter: every rule has its own, and there is none for a rule nobody wrote."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,12 @@ def test_every_rule_of_the_kernel_has_a_label_and_a_sentence_of_its_own() -> Non
     assert rules[-1] == k.TOO_MANY_SOURCES
     assert [r.error for r in out] == list(ERRORS[1:])
     assert len({r.reason for r in out}) == len(rules)
+
+
+def test_every_rule_is_in_the_operators_table() -> None:
+    """Who finds the label in the warehouse finds what it means and what to do."""
+    table = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert [label for label in ERRORS[1:] if f"\n| `{label}` | reconcile" not in table] == []
 
 
 def test_a_rule_without_a_sentence_is_no_source_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
