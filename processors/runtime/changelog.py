@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from processors.errors import RetryableError
@@ -16,12 +17,17 @@ RESTORE_WAIT_S_MAX = 120.0
 
 def changelog_batch(topic: str, partition: int, state: PartitionState) -> EncodedBatch | None:
     """Return the rows that changed since the last commit as changelog records; None where nothing changed."""
-    changed = list(state.changed())
-    if not changed:
+    keys: list[bytes] = []
+    payloads, sizes = [], []
+    for prefix, table_keys, values in state.changed_rows():
+        keys += [prefix + key for key in table_keys]
+        payloads.append(values.ravel())
+        sizes.append(np.full(len(values), values.shape[1], np.int64))
+    if not keys:
         return None
-    key, key_start = pack([k for k, _ in changed])
-    payload, start = pack([v for _, v in changed])
-    return EncodedBatch(topic, partition, payload, start, key, key_start)
+    key, key_start = pack(keys)
+    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(sizes))])
+    return EncodedBatch(topic, partition, np.concatenate(payloads), start, key, key_start)
 
 
 def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[bytes, bytes]:

@@ -41,6 +41,12 @@ class PartitionState:
             for key, value in state.changed():
                 yield prefix + key, value
 
+    def changed_rows(self) -> Iterator[tuple[bytes, list[bytes], U8]]:
+        """Yield the same by table: prefix of its keys, keys, and values, shape (n, bytes of a value)."""
+        for name, state in self.states.items():
+            for table in state.tables.values():
+                yield pack_key([name.encode()]), *table.changed_rows()
+
     def clean(self) -> None:
         """Forget which rows changed: they are in the changelog now."""
         for state in self.states.values():

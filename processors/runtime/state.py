@@ -26,6 +26,7 @@ ROWS_MAX = 1 << 20
 """Most rows of one table in one partition."""
 _CODE_BITS = 21
 _HEADER = struct.Struct("<8si")
+_FINGERPRINT_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,12 @@ class Table:
         self.dirty = np.zeros(16, np.uint8)
         self.key_codes: list[tuple[int, ...]] = []
         self._packed: list[int] = []
+        self._keys: list[bytes] = []
         self._map_key = np.full(64, -1, np.int64)
         self._map_slot = np.zeros(64, np.int32)
-        self._fingerprint = hashlib.blake2b(repr(spec.fresh.dtype.descr).encode(), digest_size=8).digest()
+        self._fingerprint = hashlib.blake2b(
+            repr(spec.fresh.dtype.descr).encode(), digest_size=_FINGERPRINT_BYTES
+        ).digest()
         if spec.key_parts == 0:
             self._add(())
 
@@ -159,8 +163,22 @@ class Table:
 
     def changed(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) of the changelog for each dirty row, in slot order. ``clean`` follows the commit."""
-        for slot in np.flatnonzero(self.dirty[: len(self)]):
-            yield self._changelog_key(int(slot)), _HEADER.pack(self._fingerprint, slot) + self.rows[slot].tobytes()
+        keys, values = self.changed_rows()
+        for key, value in zip(keys, values, strict=True):
+            yield key, value.tobytes()
+
+    def changed_rows(self) -> tuple[list[bytes], NDArray[np.uint8]]:
+        """Return the same all at once: n keys, and the values, shape (n, bytes of a value)."""
+        slots = np.flatnonzero(self.dirty[: len(self)])
+        row_bytes = self.rows.dtype.itemsize
+        values = np.empty((len(slots), _HEADER.size + row_bytes), np.uint8)
+        values[:, :_FINGERPRINT_BYTES] = np.frombuffer(self._fingerprint, np.uint8)
+        at = slots.astype("<i4").view(np.uint8).reshape(-1, 4)
+        values[:, _FINGERPRINT_BYTES : _HEADER.size] = at
+        values[:, _HEADER.size :] = self.rows.view(np.ndarray).view(np.uint8).reshape(-1, row_bytes)[slots]
+        for slot in range(len(self._keys), len(self)):
+            self._keys.append(self._changelog_key(slot))
+        return [self._keys[slot] for slot in slots.tolist()], values
 
     def clean(self) -> None:
         """Forget which rows are dirty: they are in the changelog now."""
@@ -180,7 +198,7 @@ class Table:
         decoded = sorted((_HEADER.unpack(v[: _HEADER.size])[::-1], k, v) for k, v in entries.items())
         if not decoded:
             return
-        self.key_codes, self._packed = [], []
+        self.key_codes, self._packed, self._keys = [], [], []
         self._map_key[:] = -1
         for slot, ((at, fingerprint), key, value) in enumerate(decoded):
             if fingerprint != self._fingerprint:
