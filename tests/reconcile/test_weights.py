@@ -77,11 +77,11 @@ def learnt(delays_ms: list[float], step_s: float, *, odd_ms: float = math.nan) -
     step_s=st.floats(4, 10), odd_ms=st.floats(-CONFIG.future_ms, CONFIG.future_ms),
     spread_ms=st.floats(1, 50), seed=st.integers(0, 99),
 )  # fmt: skip
-def test_one_false_stamp_is_forgotten_in_four_half_lives(
+def test_one_false_stamp_is_forgotten_in_six_half_lives(
     step_s: float, odd_ms: float, spread_ms: float, seed: int
 ) -> None:
     """As long ahead of its receipt as is believed: the weight is within a fifth of what it would have been."""
-    n = 6 + math.ceil(4 * CONFIG.half_life_s / step_s)
+    n = 6 + math.ceil(6 * CONFIG.half_life_s / step_s)
     delays = (5 + spread_ms * np.random.default_rng(seed).random(n)).tolist()
     assert learnt(delays, step_s, odd_ms=odd_ms) == pytest.approx(learnt(delays, step_s), rel=0.2)
 
