@@ -32,9 +32,7 @@ def answers(url: str) -> bool:
         connection.close()
 
 
-def ask(
-    url: str, sql: str, default_format: str, *, database: str, settings: Mapping[str, str] | None = None
-) -> Answer:
+def ask(url: str, sql: str, default_format: str, *, database: str, settings: Mapping[str, str] | None = None) -> Answer:
     """Return the answer to a query.
 
     Parameters
