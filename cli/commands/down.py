@@ -33,7 +33,12 @@ def down(*, wipe: bool, yes: bool, as_json: bool) -> None:
         size_mb = sum(map(_size_bytes, data)) / 1e6
         running = ", ".join(process.name for process in read_running(where))
         stops = f" stop {running} and" if running else ""
-        if not click.confirm(f"This will{stops} remove {size_mb:,.0f} MB of data in {where.folder}. Go on?"):
+        try:
+            sure = click.confirm(f"This will{stops} remove {size_mb:,.0f} MB of data in {where.folder}. Go on?")
+        except click.Abort:
+            # No terminal, or its end: a script must hear that its data is still there.
+            raise click.UsageError("nothing was removed: nobody answered; say --yes to remove the data") from None
+        if not sure:
             raise PlatformError("nothing was removed")
     stopped = stop_everything(where)
     removed = [_remove(path) for path in data]
