@@ -10,7 +10,6 @@ transaction), and work resumes from the committed offsets: librdkafka lacks the 
 """
 
 import logging
-import threading
 import time
 
 import numpy as np
@@ -58,7 +57,7 @@ class KafkaDriver:
         self._next_offset: dict[int, int] = {}
         self._position: dict[int, int] = {}
         self._paused_until: dict[int, float] = {}
-        self._stop = threading.Event()
+        self._stopping = False
         self._failed_at = 0.0
         self._failures = 0
         self._in_transaction = False
@@ -76,7 +75,7 @@ class KafkaDriver:
 
     def stop(self) -> None:
         """Finish the open transaction, leave the group and return from ``run``; safe in a signal handler."""
-        self._stop.set()
+        self._stopping = True
 
     def run(self) -> None:
         """Work until ``stop``.
@@ -95,7 +94,7 @@ class KafkaDriver:
             The brokers stayed away, or a step kept failing, ``retries_max`` times in a row.
         """
         self.pipeline.warm()
-        while not self._stop.is_set():
+        while not self._stopping:
             failure: RetryableError | None = None
             try:
                 self._open()
@@ -113,7 +112,7 @@ class KafkaDriver:
                 self._give_up_or_wait(failure)
 
     def _work(self) -> None:
-        while not self._stop.is_set():
+        while not self._stopping:
             self._turn()
         self._commit()
 
@@ -368,4 +367,7 @@ class KafkaDriver:
             raise PlatformError(f"gave up after {self._failures} attempts in a row: {error}") from error
         wait_s = min(0.1 * 2**self._failures, 5.0)
         log.warning("attempt %d failed, again in %.1f s: %s", self._failures, wait_s, error)
-        self._stop.wait(wait_s)
+        # In slices, so that a stop is soon seen; an Event's lock could be held when the signal comes.
+        until = time.monotonic() + wait_s
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(0.05)

@@ -72,14 +72,16 @@ def test_a_replay_that_was_broken_off_goes_on_without_loss_or_repeat(bootstrap_s
     def crash(account: Published, _: int) -> None:
         if account.ticks > 20_000:
             # Let some of the queue go out: the break comes in the middle of the log.
-            time.sleep(0.3)
+            deadline = time.monotonic() + 20
+            while not any(published(bootstrap_servers, topic).values()) and time.monotonic() < deadline:
+                time.sleep(0.05)
             raise CrashError
 
+    topic = topic_prefix + "ticks.raw.v1"
     recording = open_recording([TRADES])
     options = ReplayOptions(prefix=topic_prefix, resume=True, batch_rows=5_000)
     with pytest.raises(CrashError):
         Publisher(bootstrap_servers, crash).publish(recording, options)
-    topic = topic_prefix + "ticks.raw.v1"
     before = published(bootstrap_servers, topic)
     whole = expected(TRADES)
     assert 0 < sum(map(len, before.values())) < sum(map(len, whole.values()))
