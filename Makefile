@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type format bench bench-smoke up down check lock clean
+.PHONY: help setup demo test lint type format conformance bench bench-smoke reconciliation up down check lock clean
 
 help: ## show the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,10 @@ demo: setup ## real ticks become signals on real Kafka; ARGS="--speed 10 --serve
 	@$(BIN)/mps demo $(ARGS)
 
 test: setup ## lint, types and all tests
-	@echo "== lint" && $(MAKE) --no-print-directory lint
-	@echo "== types" && $(MAKE) --no-print-directory type
-	@echo "== tests" && $(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m processors.precompile & compiling=$$!; \
+	{ echo "== lint" && $(MAKE) --no-print-directory lint && echo "== types" && $(MAKE) --no-print-directory type; } \
+	|| { kill $$compiling; exit 1; }; wait $$compiling
+	@echo "== tests" && $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: setup ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -38,11 +39,17 @@ type: setup ## mypy, strict
 format: setup ## rewrite the files as lint wants them
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+conformance: setup ## check known answers; DATA=folder for others of the same form
+	@$(BIN)/python -m tests.conformance $(if $(DATA),--data "$(DATA)") $(ARGS)
+
 bench: setup ## benchmarks side by side with peers
 	@$(BIN)/python -m bench.run $(ARGS)
 
 bench-smoke: setup ## throughput of reconcile and bars in about a minute
 	@$(BIN)/python -m bench.smoke $(ARGS)
+
+reconciliation: setup ## reconcile against a known truth and on recorded markets; writes docs/reconciliation.md
+	@$(BIN)/python -m bench.reconciliation $(ARGS)
 
 up: setup ## start Kafka, Redis and the schema registry in the background
 	@$(BIN)/mps up $(ARGS)

@@ -1,8 +1,10 @@
 """Latency tick -> signal through the five processes at a steady rate: what a consumer of ``signals.v1`` sees.
 
 Measured from outside: from the append time of the raw tick that closed a bar (the signal's lineage names its offset) to
-the arrival of the committed signal here. Event time runs many times faster than the clock on the wall, so that bars
-close often; the load is ticks a second of wall time.
+the arrival of the committed signal here. The load is ticks a second on the wall, and begins when each stage has its
+partitions. Event time runs faster than that clock while windows fill, so that this takes a minute and not an hour, and
+a little faster afterwards, so that several minutes close. At each close 500 symbols have a bar at once. It is measured
+from when the stages have caught up with the filling of the windows.
 """
 
 import os
@@ -15,15 +17,26 @@ from pathlib import Path
 
 import numpy as np
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from bench.ticks import RAW, TickMaker, instruments_csv
 from deploy.demo.monitor import Monitor
+from processors.errors import PlatformError
+from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.native import choose_path
 from processors.runtime.topics import create_changelog, create_topics
-from processors.topology import STAGE_NAMES
+from processors.topology import STAGE_NAMES, platform_partitions
 
-SPEED = 60.0
-"""Event seconds a wall second: a minute bar of every symbol closes each second."""
+WARM_UP_SPEED = 60.0
+"""Event seconds a wall second while windows fill: a minute bar of every symbol closes each second."""
+SPEED = 4.0
+"""Event seconds a wall second while it is measured: a minute bar of every symbol closes each 15 seconds."""
+READY_S_MAX = 300.0
+"""Longest wait for the stages: where their kernels are not compiled yet, they compile them first."""
+CATCH_UP_S_MAX = 120.0
+"""Longest wait for the stages to catch up after the windows have filled."""
+CAUGHT_UP_MS = 1_000
+"""Latency of a close's last signal from which on the stages have caught up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,9 @@ def _model(folder: Path) -> Path:
     return path
 
 
-def measure(bootstrap_servers: str, ticks_per_s: float, seconds: float, warm_up_s: float = 75.0) -> Latency:
+def measure(
+    bootstrap_servers: str, ticks_per_s: float, seconds: float, warm_up_s: float = 75.0, speed: float = SPEED
+) -> Latency:
     """Run the five stages as processes at a steady rate and return what the signals' consumer saw after warming up."""
     prefix = f"latency{os.getpid()}."
     with tempfile.TemporaryDirectory() as name:
@@ -62,7 +77,8 @@ def measure(bootstrap_servers: str, ticks_per_s: float, seconds: float, warm_up_
         stages = [subprocess.Popen([*command, stage], env=environment) for stage in STAGE_NAMES]
         monitor = Monitor(bootstrap_servers, prefix)
         try:
-            return _drive(bootstrap_servers, prefix, monitor, ticks_per_s, seconds, warm_up_s)
+            _await_stages(bootstrap_servers, prefix, stages)
+            return _drive(bootstrap_servers, prefix, monitor, ticks_per_s, seconds, warm_up_s, speed)
         finally:
             monitor.close()
             for process in stages:
@@ -71,19 +87,46 @@ def measure(bootstrap_servers: str, ticks_per_s: float, seconds: float, warm_up_
                 process.wait(30)
 
 
+def _await_stages(bootstrap_servers: str, prefix: str, stages: list["subprocess.Popen[bytes]"]) -> None:
+    """Return when every stage has every partition of its source."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "logger": CLIENT_LOG})
+    groups = [prefix + stage for stage in STAGE_NAMES]
+    deadline = time.monotonic() + READY_S_MAX
+    while True:
+        answers = [future.result(20) for future in admin.describe_consumer_groups(groups).values()]
+        held = [{p for member in group.members for p in member.assignment.topic_partitions} for group in answers]
+        if all(len({p.partition for p in of}) == platform_partitions() for of in held):
+            return
+        if any(stage.poll() is not None for stage in stages) or time.monotonic() > deadline:
+            missing = [name for name, of in zip(groups, held, strict=True) if not of]
+            raise PlatformError(f"no partitions after {READY_S_MAX:.0f} s, or ended: {', '.join(missing)}")
+        time.sleep(0.5)
+
+
+def _caught_up(monitor: Monitor) -> bool:
+    return bool(monitor.latencies_ms) and int(monitor.latencies_ms[-1].max(initial=0)) < CAUGHT_UP_MS
+
+
 def _drive(
-    bootstrap_servers: str, prefix: str, monitor: Monitor, ticks_per_s: float, seconds: float, warm_up_s: float
-) -> Latency:
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 1})
+    bootstrap_servers: str, prefix: str, monitor: Monitor, ticks_per_s: float, seconds: float, warm_up_s: float,
+    speed: float,
+) -> Latency:  # fmt: skip
+    producer = Producer(
+        {"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 1, "logger": CLIENT_LOG}
+    )
     sink = choose_path("auto").sink(producer)
-    maker = TickMaker(ticks_per_s / SPEED, "quote")
-    step_s = 0.01
+    maker = TickMaker(ticks_per_s / WARM_UP_SPEED, "quote")
+    # Making a few ticks costs as much as making a hundred: seldom enough to keep the pace beside all else.
+    step_s = 0.025
     n = int(ticks_per_s * step_s)
     began = time.perf_counter()
-    step, skip, sent_before = 0, 0, 0
-    while (now := time.perf_counter() - began) < warm_up_s + seconds:
-        if now < warm_up_s:
-            skip, sent_before = len(monitor.latencies_ms), step
+    step, skip, sent_before, measure_from = 0, 0, 0, None
+    while measure_from is None or time.perf_counter() - began < measure_from + seconds:
+        now = time.perf_counter() - began
+        if now > warm_up_s:
+            maker.pace(ticks_per_s / speed)
+            if measure_from is None and (_caught_up(monitor) or now > warm_up_s + CATCH_UP_S_MAX):
+                measure_from, skip, sent_before = now, len(monitor.latencies_ms), step
         for batch in maker.make(n):
             sink.produce(prefix + RAW, batch)
         step += 1

@@ -1,13 +1,15 @@
-"""``make bench``: the codec against its peers, throughput against a bare loop, latency through five processes."""
+"""``make bench``: codec, indicators, training sets and models against peers, reads, a wide universe, rates, latency."""
 
 import argparse
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import codec, latency, smoke, throughput
+from bench import codec, dataset, feature_service, indicators, latency, onnx, smoke, throughput
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
 
@@ -30,11 +32,21 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=2_000_000, help="ticks a round (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of throughput (default %(default)s)")
     parser.add_argument("--rate", type=float, default=5_000.0, help="ticks/s of latency (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of latency (default %(default)s)")
+    parser.add_argument(
+        "--bars", type=int, default=100_000, help="bars of indicators and training set (default %(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, default=90.0, help="length of latency (default %(default)s)")
     given = parser.parse_args()
     console = Console()
     prepare_kafka()
     console.print(codec_table())
+    indicators.report(given.bars, console)
+    for pack_id in feature_service.PACKS:
+        feature_service.report(pack_id, 1000, console)
+    dataset.report(given.bars, console)
+    onnx.report(onnx.TABLES, 20_000, 60, console)
+    # In a process of its own: it has instruments of its own.
+    subprocess.run([sys.executable, "-m", "bench.universe"], check=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with EmbeddedKafka(folder / "kafka", folder / "logs") as broker:

@@ -17,7 +17,7 @@ from processors.runtime.config import KafkaConfig
 from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
 from processors.runtime.topics import create_changelog
-from processors.topology import PARTITIONS, build_chain
+from processors.topology import build_chain, platform_partitions
 
 QUIET_S = 3.0
 """A topic that nobody writes to any more is read to its end when nothing has come for so long."""
@@ -46,7 +46,7 @@ def bare_consume(bootstrap_servers: str, prefix: str, n: int) -> Rate:
         "queued.min.messages": 100_000, "isolation.level": "read_committed",
                 "fetch.queue.backoff.ms": 5,
     })  # fmt: skip
-    consumer.assign([TopicPartition(prefix + RAW, p, 0) for p in range(PARTITIONS)])
+    consumer.assign([TopicPartition(prefix + RAW, p, 0) for p in range(platform_partitions())])
     seen = len(consumer.consume(1, 20))
     began, cpu = time.perf_counter(), time.process_time()
     while seen < n:
@@ -112,8 +112,8 @@ def measure(bootstrap_servers: str, n: int, rounds: int) -> tuple[list[Rate], li
 def same_bytes(bootstrap_servers: str, prefix: str) -> bool:
     """Return whether both paths published the same: each partition holds first what plain wrote, then native."""
     for topic in ("ticks.consensus.v1", "bars.v1"):
-        tap = Tap(bootstrap_servers, prefix + topic, PARTITIONS)
-        values: dict[int, list[bytes]] = {p: [] for p in range(PARTITIONS)}
+        tap = Tap(bootstrap_servers, prefix + topic, platform_partitions())
+        values: dict[int, list[bytes]] = {p: [] for p in range(platform_partitions())}
         heard = time.monotonic()
         while time.monotonic() - heard < QUIET_S:
             for batch in tap.poll():

@@ -4,11 +4,12 @@ import numpy as np
 from confluent_kafka import Producer
 
 from processors.runtime.batch import Columns, EncodedBatch
+from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.codec import FlatCodec
 from processors.runtime.native import choose_path
 from processors.runtime.strings import STRINGS
 from processors.runtime.topics import create_topics
-from processors.topology import PARTITIONS
+from processors.topology import platform_partitions
 from schemas.registry import load_registry
 
 RAW = "ticks.raw.v1"
@@ -42,9 +43,14 @@ class TickMaker:
         self._rng = np.random.default_rng(seed)
         self._symbols = np.array([STRINGS.code(f"S{i:04d}:FX") for i in range(SYMBOLS)])
         self._vendors = np.array([STRINGS.code(v) for v in VENDORS])
-        self._step_ns = int(1e9 / per_s)
+        self._now_ns = START_NS
+        self.pace(per_s)
         self._price = 1.0 + 0.5 * self._rng.random(SYMBOLS)
         self._made = 0
+
+    def pace(self, per_s: float) -> None:
+        """Make so many ticks a second of event time from now on."""
+        self._step_ns = int(1e9 / per_s)
 
     def make(self, n: int) -> list[EncodedBatch]:
         """Return the next n ticks in event order, by partition: symbol i lives in partition i modulo four."""
@@ -55,7 +61,8 @@ class TickMaker:
         columns["symbol_id"] = self._symbols[symbol]
         columns["vendor"] = self._vendors[rng.integers(0, len(VENDORS), n)]
         columns["venue"] = columns["conditions"] = STRINGS.code("")
-        columns["ts_event"] = START_NS + (self._made + np.arange(n)) * self._step_ns
+        columns["ts_event"] = self._now_ns + np.arange(n) * self._step_ns
+        self._now_ns += n * self._step_ns
         columns["ts_recv"] = columns["ts_event"] + 1_500_000
         price = np.round(self._price[symbol] + rng.normal(0, 1e-4, n), 5)
         for name in ("price", "size", "bid", "ask", "bid_size", "ask_size"):
@@ -69,8 +76,8 @@ class TickMaker:
         columns["seq"] = self._made + np.arange(n)
         self._made += n
         out = []
-        for p in range(PARTITIONS):
-            mine = columns.take(symbol % PARTITIONS == p)
+        for p in range(platform_partitions()):
+            mine = columns.take(symbol % platform_partitions() == p)
             out.append(self._codec.encode(RAW, p, mine, mine["symbol_id"]))
         return out
 
@@ -79,6 +86,7 @@ def fill(bootstrap_servers: str, prefix: str, n: int, per_s: float = 5_000.0) ->
     """Publish n ticks and return their number and mean size, bytes."""
     create_topics(bootstrap_servers, prefix=prefix)
     producer = Producer({
+        "logger": CLIENT_LOG,
         "bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 5,
         "queue.buffering.max.messages": 500_000,
     })  # fmt: skip

@@ -16,12 +16,23 @@ COMMANDS = {
     "down": "Stop what `mps up` started, and what a crash left over.",
     "run": "Run one or several stages of the topology.",
     "replay": "Publish recorded ticks to ticks.raw.v1.",
+    "feed": "Publish live ticks of venues and vendors to ticks.raw.v1.",
     "tail": "Print a topic as JSON, one record a line.",
     "sql": "Ask ClickHouse.",
     "score": "Ask the ScoreService for a score.",
-    "train": "Train and export the baseline model.",
+    "train": "Train a model, judge it, export it and register it.",
+    "recipe": "Check recipes of models and strategy files.",
+    "dataset": "Build the training set of a recipe, and show one.",
+    "models": "List, show and compare registered models, and print their cards.",
     "sink": "Run the sinks into ClickHouse and Redis.",
+    "lake": "Keep ticks, bars and gold rows as Delta tables, on disk or S3.",
+    "feedback": "Alert when data go stale, call webhooks, show freshness over HTTP.",
     "serve": "Run the gRPC ScoreService.",
+    "features": "Read features as of a time, look up packs, back-fill a pack over history.",
+    "futures": "Show dates, curves, rolls and continuous prices of futures.",
+    "reference": "Import, show and check securities, fundamentals and events.",
+    "vendors": "Show uptime, reliability and latency of every source.",
+    "config": "Show the knobs of reconcile, bars and score that are in force.",
     "topics": "List or create the topics.",
     "doctor": "Check this machine and the running parts.",
 }
@@ -57,7 +68,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a platform error is one clear line on stderr, never a traceback."""
     try:
-        cli.main(standalone_mode=False)
+        # Without click's own ending, the code of a command that ends early comes back instead of being raised.
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except KeyboardInterrupt:

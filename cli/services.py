@@ -1,4 +1,4 @@
-"""The processes that ``mps up`` runs beside the parts: the sink, the ScoreService and, if wanted, the stages.
+"""The processes that ``mps up`` runs beside the parts: sink, ScoreService and, if wanted, feedback and the stages.
 
 Each is started once, in the background, and waited for until it does its work; one that runs already is left running.
 """
@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
 from typing import TypeVar
+from urllib.request import urlopen
 
 import grpc
 from confluent_kafka import KafkaException
@@ -22,16 +25,20 @@ from deploy.local.score_service import serve_command
 from deploy.local.stack import PARTS_BY_FIELD, Stack
 from deploy.local.supervisor import stop_in_order
 from processors.errors import ConfigError, PlatformError
-from processors.runtime.topics import create_changelog, create_topics
+from processors.feedback.config import PORT as FEEDBACK_PORT
+from processors.feedback.config import load_config
+from processors.runtime.topics import create_changelog, create_topics, partitions_at
 from processors.score.model import load_model, model_path
 from processors.sinks.stats import ask_stats
-from processors.topology import STAGE_NAMES
+from processors.topology import PLATFORM_STAGES
 
 START_S_MAX = 180.0
 """Longest wait for one process: the very first start of a stage compiles its kernels, a minute on two cores."""
 FILL_S_MAX = 60.0
 """Longest wait until the stores hold what the topics hold; after that the sink goes on in the background."""
 POLL_S = 0.2
+FEEDBACK_FILE = "MPS_FEEDBACK"
+"""Environment variable that names the file of ``mps feedback``."""
 
 Tell = Callable[[str], None]
 """Told what is being done, in a few words."""
@@ -78,11 +85,12 @@ def bring_up(stack: Stack, *, with_stages: bool, tell: Tell) -> list[Service]:
             parts = PARTS_BY_FIELD.values()
             stop_in_order([p for p in read_running(stack.home) if p.name not in parts])
         tell("creating topics")
-        create_topics(endpoints.bootstrap_servers)
-        for stage in STAGE_NAMES:
-            create_changelog(endpoints.bootstrap_servers, f"{stage}.changelog")
+        servers = endpoints.bootstrap_servers
+        create_topics(servers)
+        for stage in PLATFORM_STAGES:
+            create_changelog(servers, f"{stage}.changelog", partitions_at(servers))
         missing_model = _missing_model()
-        services = [_sink(stack, tell), _score_service(stack, missing_model, tell)]
+        services = [_sink(stack, tell), *_score_service(stack, missing_model, tell), *_feedback(stack, tell)]
         if with_stages:
             services += _stages(stack, missing_model, tell)
         return services
@@ -125,15 +133,36 @@ def _sink(stack: Stack, tell: Tell) -> Service:
     return Service("sink, SQL", "answers", url)
 
 
-def _score_service(stack: Stack, missing_model: str, tell: Tell) -> Service:
+def _score_service(stack: Stack, missing_model: str, tell: Tell) -> list[Service]:
+    """Return the gRPC services and, where it is served, the REST door of the same process."""
     name = "ScoreService"
     if missing_model:
-        return Service(name, "not started", note=missing_model)
+        return [Service(name, "not started", note=missing_model)]
     if not _runs(stack, "serve"):
         _start(stack, "serve", tell, serve_command(), forget="grpc_address")
     address = _wait(stack, "serve", lambda: _known(stack).grpc_address)
     _wait(stack, "serve", lambda: _serves(address))
-    return Service(name, "answers", address)
+    rest = _known(stack).rest_url
+    return [Service(name, "answers", address), *([Service("REST", "answers", rest)] if rest else [])]
+
+
+def _feedback(stack: Stack, tell: Tell) -> list[Service]:
+    """Start the feedback process if its file is named: it calls others, so nobody should get it unasked."""
+    named = os.environ.get(FEEDBACK_FILE)
+    if not named:
+        return []
+    path = Path(named).resolve()
+    load_config(path)
+    _start(stack, "feedback", tell, ["feedback", str(path)])
+    url = f"http://127.0.0.1:{FEEDBACK_PORT}"
+    _wait(stack, "feedback", lambda: _is_well(url + "/health"))
+    return [Service("feedback", "answers", url)]
+
+
+def _is_well(url: str) -> bool:
+    with suppress(OSError), urlopen(url, timeout=POLL_S * 10) as answer:  # noqa: S310 - of this machine
+        return bool(answer.status == HTTPStatus.OK)
+    return False
 
 
 def _serves(address: str) -> bool:
@@ -144,7 +173,7 @@ def _serves(address: str) -> bool:
 
 
 def _stages(stack: Stack, missing_model: str, tell: Tell) -> list[Service]:
-    wanted = [s for s in STAGE_NAMES if not (missing_model and s == "score")]
+    wanted = [s for s in PLATFORM_STAGES if not (missing_model and s == "score")]
     for stage in wanted:
         _start(stack, stage, tell, ["run", stage])
     services = []
@@ -210,4 +239,6 @@ def _check(stack: Stack, name: str) -> None:
     """Raise if the process has ended, whoever started it."""
     stack.supervisor.check()
     if not _runs(stack, name):
+        # It may have ended between the two looks: then the supervisor knows why.
+        stack.supervisor.check()
         raise ConfigError(str(stack.home.logs / f"{name}.log"), name, "ended", "see that log, then call `mps up` again")

@@ -1,4 +1,7 @@
-"""Platt scaling of log-odds, and the measures of how honest probabilities are."""
+"""Platt scaling of log-odds, and the measures of how honest probabilities are.
+
+``calibrators`` has Platt, isotonic and beta calibration behind one interface, ``reliability`` the tables.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,20 +49,30 @@ def platt(raw: F64, up: F64, weight: F64) -> tuple[float, float]:
     prior = np.diag([SLOPE_DEVIATION**-2, INTERCEPT_DEVIATION**-2])
     for free in (np.array([1.0, 1.0]), np.array([0.0, 1.0])):
         design = np.stack([raw, np.ones(len(raw))]) * free[:, None]
-        solution = _newton(design, up, weight, prior)
+        solution = posterior_mode(design, up, weight, prior)
         if solution[0] >= 0.0:
             break
     return max(float(solution[0]), 0.0), float(solution[1])
 
 
-def _newton(design: F64, up: F64, weight: F64, prior: F64) -> F64:
-    """Return the mode of a logistic posterior, shape (2,); strictly convex, so halved steps always arrive."""
+def posterior_mode(design: F64, up: F64, weight: F64, prior: F64) -> F64:
+    """Return the mode of a logistic posterior, shape (k,); strictly convex, so halved steps always arrive.
+
+    Parameters
+    ----------
+    design
+        Shape (k, n), what the log-odds are a sum of.
+    up, weight
+        See ``platt``.
+    prior
+        Shape (k, k), precision of the normal prior around 0, positive definite.
+    """
 
     def loss(theta: F64) -> float:
         margin = (theta @ design) * np.where(up > 0.5, -1.0, 1.0)
         return float((weight * np.logaddexp(0.0, margin)).sum() + 0.5 * theta @ prior @ theta)
 
-    theta = np.zeros(2)
+    theta = np.zeros(len(design))
     for _ in range(_STEPS_MAX):
         p = sigmoid(theta @ design)
         gradient = design @ (weight * (p - up)) + prior @ theta

@@ -1,27 +1,36 @@
 """Gold rows as arrays for training: from recorded ticks through the very stages that run live.
 
 files -> recorded ticks -> reconcile, bars, featurize, regime (in memory) -> gold.v1 -> Dataset
+                         featurize -> universe.v1 -> cross -> cross.v1, beside it for packs of the cross-section
 """
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.cross_join import cross_rows, decoded, with_cross
+from offline.features.sources import CROSS, source_of
 from offline.labels import STRETCH_MAX, forward_log_return
+from offline.recipes.scales import input_of, is_price
+from processors.drift.config import DriftConfig
 from processors.errors import ConfigError
+from processors.featurize.config import FeaturizeConfig
+from processors.featurize.stage import Featurize
+from processors.featurize.universe import UNIVERSE
+from processors.regime.config import RegimeConfig
+from processors.regime.stage import Regime
 from processors.runtime.batch import Columns
-from processors.runtime.codec import FlatCodec
 from processors.runtime.memory import MemoryDriver
 from processors.runtime.strings import STRINGS
-from processors.score.annual import TF_MINUTES
 from processors.score.inputs import Input, input_matrix
-from processors.topology import PARTITIONS, build_chain
-from schemas.features import load_features
-from schemas.registry import load_registry
+from processors.score.score import has_pack
+from processors.topology import build_chain
+from schemas.features import FOUNDING_PACK, Pack, load_pack
+from schemas.timeframes import TIMEFRAME_NS, TIMEFRAMES
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -31,13 +40,6 @@ HORIZON_BARS = {"1m": 15, "5m": 12, "15m": 16, "1h": 8, "1d": 5}
 
 BATCH_ROWS = 65_536
 GOLD = "gold.v1"
-_NS_PER_MINUTE = 60_000_000_000
-_DAY_MINUTES = 1_440
-
-_PER_VOL_UNITS = ("log ratio", "log ratio per bar", "fraction of close", "fraction of average", "fraction of mean")
-"""Units of the feature schema that grow with the volatility."""
-_PRICE_UNITS = ("price",)
-"""Left out: a raw price tells a tree the symbol and the day; each such feature has a sibling free of the price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,15 @@ class Dataset:
 
 
 def record_gold(files: list[Path], progress: Callable[[int], None] = lambda _: None) -> Columns:
-    """Return the gold rows that the stages make of recorded ticks.
+    """Return the gold rows that the stages make of recorded ticks; see ``record_rows``."""
+    return gold_rows(_recorded(files, progress, frozenset({GOLD})))
+
+
+def record_rows(
+    files: list[Path], progress: Callable[[int], None] = lambda _: None, pack_ids: tuple[str, ...] | None = None,
+    regime_model: str | None = None, *, with_cross: bool = True,
+) -> tuple[Columns, Columns | None]:  # fmt: skip
+    """Return the gold rows and the rows of the cross-section that the stages make of recorded ticks.
 
     Parameters
     ----------
@@ -101,51 +111,70 @@ def record_gold(files: list[Path], progress: Callable[[int], None] = lambda _: N
         In any form that ``mps replay`` takes.
     progress
         Called with the number of ticks of each batch.
+    pack_ids, regime_model
+        Packs that the rows have, and whose regimes; those of the environment where None.
+    with_cross
+        Whether rows of the cross-section are made; None in their place otherwise.
     """
+    keep = frozenset({GOLD, UNIVERSE} if with_cross else {GOLD})
+    driver = _recorded(files, progress, keep, pack_ids, regime_model)
+    return gold_rows(driver), cross_rows(driver) if with_cross else None
+
+
+def _recorded(
+    files: list[Path], progress: Callable[[int], None], keep: frozenset[str], pack_ids: tuple[str, ...] | None = None,
+    regime_model: str | None = None,
+) -> MemoryDriver:  # fmt: skip
     from processors.feeds.replay import recorded_batches
 
-    driver = MemoryDriver(build_chain(["reconcile", "bars", "featurize", "regime"]), keep=frozenset({GOLD}))
-    for batch in recorded_batches(files, PARTITIONS, BATCH_ROWS):
+    reconcile, bars, featurize, regime = build_chain(["reconcile", "bars", "featurize", "regime"])
+    if pack_ids is not None:
+        config = replace(FeaturizeConfig.from_environment(), pack_ids=pack_ids)
+        featurize = Featurize(config, DriftConfig.from_environment())
+    if regime_model is not None:
+        regime = Regime(replace(RegimeConfig.from_environment(), model=regime_model))
+    driver = MemoryDriver([reconcile, bars, featurize, regime], keep=keep)
+    for batch in recorded_batches(files, batch_rows=BATCH_ROWS):
         driver.feed(batch)
         progress(len(batch))
-    return gold_rows(driver)
+    return driver
 
 
 def gold_rows(driver: MemoryDriver) -> Columns:
     """Return every gold row that a driver has kept, partition by partition."""
-    entry = load_registry().current(GOLD)
-    codec = FlatCodec(entry.schema, entry.id)
-    parts = [Columns.empty(codec.layout, 0)]
-    for topic, partition in sorted(driver.logs):
-        for encoded in driver.logs[topic, partition] if topic == GOLD else []:
-            columns, error = codec.decode(encoded)
-            assert not error.any(), "a stage's own record does not decode"
-            parts.append(columns)
-    ints, floats = (np.concatenate(m, axis=1) for m in zip(*((p.ints, p.floats) for p in parts), strict=True))
-    return Columns(codec.layout, ints, floats)
+    return decoded(driver, GOLD)
 
 
-def model_inputs(gold: Columns) -> tuple[Input, ...]:
-    """Return the inputs of the baseline: all features but raw prices, and the regime's probabilities.
-
-    Found from the layout and the feature schema, so a new feature of the pack needs no code here.
-    """
-    unit = {f"features.{f.name}": f.unit for f in load_features()}
-    names = [n for n in gold.layout.names if n.startswith("features.") and unit.get(n, "") not in _PRICE_UNITS]
+def model_inputs(gold: Columns, pack: Pack) -> tuple[Input, ...]:
+    """Return the inputs of the baseline: the features of a pack but raw prices, and the regime's probabilities."""
     regime = [n for n in gold.layout.names if n.startswith("regime.") and gold.layout.column[n][0]]
-    return tuple(Input(n, "per_vol" if unit.get(n) in _PER_VOL_UNITS else "raw") for n in names + regime)
+    return (*(input_of(f) for f in pack.features if not is_price(f)), *(Input(n, "raw") for n in regime))
 
 
-def make_dataset(gold: Columns, horizon_bars: dict[str, int] | None = None) -> Dataset:
+def make_dataset(
+    gold: Columns, horizon_bars: dict[str, int] | None = None, pack_id: str = FOUNDING_PACK,
+    cross: Columns | None = None,
+) -> Dataset:  # fmt: skip
     """Return the labelled rows of gold rows in any order: warm, not stale, with a volatility and a whole horizon.
+
+    Parameters
+    ----------
+    cross
+        Rows of ``cross.v1``: what a pack of the cross-section is made of.
 
     Raises
     ------
     ConfigError
-        No row is left, or the rows are of several packs.
+        No row is left, or one does not have the pack.
     """
+    pack = load_pack(pack_id)
+    of_cross = source_of(pack) is CROSS
+    if of_cross:
+        if cross is None or len(cross) == 0:
+            raise ConfigError("training", "rows of cross.v1", 0, f"some, for {pack_id}: record two symbols or more")
+        gold = with_cross(gold, cross, pack)
     horizons = horizon_bars or HORIZON_BARS
-    timeframes = tuple(tf for tf in TF_MINUTES if tf in horizons)
+    timeframes = tuple(tf for tf in TIMEFRAMES if tf in horizons)
     tf_code = np.array([STRINGS.code(tf) for tf in timeframes])
     gold = gold.take(np.isin(gold["tf"], tf_code))
     if len(gold) == 0:
@@ -164,14 +193,12 @@ def make_dataset(gold: Columns, horizon_bars: dict[str, int] | None = None) -> D
     by_time = np.lexsort((tf, symbol_rank, np.asarray(gold["ts"])))
     rows = by_time[usable[by_time]]
     gold, tf, move, end_ns = gold.take(rows), tf[rows], move[rows], end_ns[rows]
-    packs = {(STRINGS.text(int(a)), STRINGS.text(int(b)))
-             for a, b in np.unique(np.stack([gold["pack_id"], gold["pack_hash"]]), axis=1).T}  # fmt: skip
-    if len(packs) > 1:
-        raise ConfigError("training", "pack", sorted(packs), "rows of one pack")
-    inputs = model_inputs(gold)
-    ((pack_id, pack_hash),) = packs
+    if not of_cross and not has_pack(gold, pack.pack_id, pack.hash).all():
+        found = sorted({STRINGS.text(int(code)) for code in np.unique(gold["pack_hash"])})
+        raise ConfigError("training", "pack", found, f"rows that have {pack.ref}: name it in MPS_FEATURE_PACKS")
+    inputs = model_inputs(gold, pack)
     return Dataset(
-        inputs, timeframes, gold.layout.symbols["regime.label"], pack_id, pack_hash, input_matrix(gold, inputs),
+        inputs, timeframes, gold.layout.symbols["regime.label"], pack.pack_id, pack.hash, input_matrix(gold, inputs),
         np.array(gold["ts"], np.int64), end_ns, tf, np.array(gold["regime.label"], np.int64), move,
         (move > 0).astype(np.float64),
     )  # fmt: skip
@@ -181,7 +208,7 @@ def _labels(gold: Columns, symbol_rank: I64, tf: I64, horizon: I64, timeframes: 
     """Return move and end of each row of rows sorted by symbol, timeframe and time."""
     n = len(gold)
     log_return, end_ns = np.empty(n), np.empty(n, np.int64)
-    bar_ns = np.array([(TF_MINUTES[t] or _DAY_MINUTES) * _NS_PER_MINUTE for t in timeframes], np.int64)
+    bar_ns = np.array([TIMEFRAME_NS[t] for t in timeframes], np.int64)
     close, vol = (np.array(gold[f"meta.{name}"], np.float64) for name in ("close", "realized_vol"))
     group = symbol_rank * len(timeframes) + tf
     forward_log_return(

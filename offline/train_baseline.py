@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from offline.calibration import platt, sigmoid
 from offline.dataset import HORIZON_BARS, Dataset, make_dataset
 from offline.evaluation import CANNOT_SHOW, out_of_sample
-from offline.export import check_parity, sidecar, to_onnx, versions
+from offline.export.baseline import check_parity, sidecar, to_onnx, versions
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
 from processors.score.model import ModelCard
+from schemas.features import FOUNDING_PACK
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -37,6 +38,8 @@ EMBARGO_NS = 60 * 60_000_000_000
 """Pause beyond the purge of labels: an hour, since volatility and regime remember about that long."""
 ROWS_MIN = 200
 """Fewest rows of fit and of calibration, over all timeframes and for a timeframe to be scored at all."""
+SPARE = 1.1
+"""More recordings are asked for than the rows would need: days differ."""
 COVERAGE = 0.9
 SHRINKAGE_ROWS = 50.0
 """The mean size of all moves, up or down, weighs like this many independent rows in the mean gain or loss of a regime:
@@ -88,16 +91,35 @@ def split_by_time(data: Dataset, until_ns: int | None = None) -> Split:
         until_ns = int(np.quantile(data.ts_ns, TRAIN_SHARE, method="lower"))
     seen = data.end_ns <= until_ns
     if seen.sum() < 2 * ROWS_MIN:
-        raise ConfigError("training", "labelled rows", int(seen.sum()), f"at least {2 * ROWS_MIN} up to {until_ns} ns")
+        remedy = f"at least {2 * ROWS_MIN}; {_remedy(data, CALIBRATION_SHARE * seen.sum())}"
+        raise ConfigError("training", f"labelled rows up to {_utc(until_ns)}", int(seen.sum()), remedy)
     calibration_from = int(np.quantile(data.ts_ns[seen], 1.0 - CALIBRATION_SHARE, method="lower"))
     fit = data.end_ns <= calibration_from - EMBARGO_NS
     calibration = seen & (data.ts_ns > calibration_from)
     if min(fit.sum(), calibration.sum()) < ROWS_MIN:
         found = f"{int(fit.sum())} and {int(calibration.sum())}"
-        raise ConfigError("training", "rows to fit and to calibrate", found, f"at least {ROWS_MIN} each")
+        remedy = f"at least {ROWS_MIN} each; {_remedy(data, min(fit.sum(), calibration.sum()))}"
+        raise ConfigError("training", "rows to fit and to calibrate", found, remedy)
     trained_until_ns = int(data.end_ns[fit | calibration].max())
     # The judge's rows keep the embargo too; the stage scores what lies in it, since it was not trained on.
     return Split(fit, calibration, data.ts_ns > trained_until_ns + EMBARGO_NS, trained_until_ns)
+
+
+def _utc(ns: int) -> str:
+    return f"{np.datetime64(int(ns), 'ns').astype('datetime64[s]')}Z"
+
+
+def _remedy(data: Dataset, smaller: float) -> str:
+    """Return what to do about too few rows; ``data`` holds at least one.
+
+    Parameters
+    ----------
+    smaller
+        Rows of the smaller part: both grow with the recordings, so ``ROWS_MIN`` needs as many times their length.
+    """
+    span = f"{len(data):,} labelled rows from {_utc(data.ts_ns.min())} to {_utc(data.ts_ns.max())}"
+    times = f"about {np.ceil(10 * SPARE * ROWS_MIN / smaller) / 10:.1f}" if smaller >= 1 else "many"
+    return f"the recordings give {span}: {times} times as much is needed: name more of them, or a later --until"
 
 
 def train_baseline(
@@ -106,6 +128,8 @@ def train_baseline(
     seed: int = 1,
     progress: Callable[[str], None] = lambda _: None,
     until_ns: int | None = None,
+    pack_id: str = FOUNDING_PACK,
+    cross: Columns | None = None,
 ) -> dict[str, Any]:
     """Train, calibrate, export and judge the baseline; return the report.
 
@@ -121,6 +145,8 @@ def train_baseline(
         Called with the name of each step as it begins.
     until_ns
         As in ``split_by_time``.
+    pack_id, cross
+        As in ``make_dataset``. A model of a pack of the cross-section is for research: score refuses it, and says why.
 
     Raises
     ------
@@ -130,7 +156,7 @@ def train_baseline(
         The exported graph does not compute what was trained; nothing is written.
     """
     progress("label")
-    data = make_dataset(gold)
+    data = make_dataset(gold, pack_id=pack_id, cross=cross)
     split = split_by_time(data, until_ns)
     timeframes = _timeframes(data, split)
     progress("fit")
@@ -151,6 +177,7 @@ def train_baseline(
         "model": out_path.name,
         "sha256": hashlib.sha256(raw).hexdigest(),
         "seed": seed,
+        "pack": data.pack_id,
         "timeframes": timeframes,
         "rows": {"fit": int(split.fit.sum()), "calibration": int(split.calibration.sum()), "later": int(later.sum())},
         "trained_until": str(np.datetime64(split.trained_until_ns, "ns")),
@@ -174,13 +201,14 @@ def fit_trees(data: Dataset, seed: int) -> lgb.Booster:
 
 def _timeframes(data: Dataset, split: Split) -> tuple[str, ...]:
     """Return the timeframes with enough rows to be scored."""
-    kept = []
-    for at, tf in enumerate(data.timeframes):
-        if min((split.fit & (data.tf == at)).sum(), (split.calibration & (data.tf == at)).sum()) >= ROWS_MIN:
-            kept.append(tf)
-    if not kept:
-        raise ConfigError("training", "timeframes", "none", f"one with {ROWS_MIN} rows to fit and to calibrate")
-    return tuple(kept)
+    smaller = [
+        int(min((split.fit & (data.tf == at)).sum(), (split.calibration & (data.tf == at)).sum()))
+        for at in range(len(data.timeframes))
+    ]
+    if max(smaller) < ROWS_MIN:
+        remedy = f"one with {ROWS_MIN} rows to fit and to calibrate; {_remedy(data, max(smaller))}"
+        raise ConfigError("training", "timeframes", "none", remedy)
+    return tuple(tf for tf, rows in zip(data.timeframes, smaller, strict=True) if rows >= ROWS_MIN)
 
 
 def _card(

@@ -6,25 +6,16 @@
 ``feeds`` publishes raw ticks; ``sinks`` stores what comes out in ClickHouse and Redis.
 """
 
-import hashlib
 import os
+import sys
 from pathlib import Path
 
-
-def _numba_cache() -> str:
-    """Return a folder for compiled kernels that belongs to exactly these sources.
-
-    numba notices a change of a kernel's own file, but not of a file whose functions the kernel calls.
-    """
-    package = Path(__file__).parent
-    digest = hashlib.blake2b(digest_size=8)
-    for file in sorted(package.rglob("*.py")):
-        source = file.read_bytes()
-        if b"njit" in source or b"@kernel" in source:
-            digest.update(source)
-    cache = Path(os.environ.get("MPS_CACHE") or package.parent / ".cache")
-    return str((cache / "numba" / digest.hexdigest()).resolve())
-
-
-# Before numba is imported: it reads the variable once.
-os.environ.setdefault("NUMBA_CACHE_DIR", _numba_cache())
+# Before numba is imported: it reads them then. Where that was before us, it shall read them again.
+_CACHE = Path(os.environ.get("MPS_CACHE") or Path(__file__).parents[1] / ".cache")
+os.environ.setdefault("NUMBA_CACHE_DIR", str((_CACHE / "numba").resolve()))
+os.environ.setdefault(
+    "NUMBA_CACHE_LOCATOR_CLASSES",
+    "processors.kernel_cache.KernelCache,UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator",
+)
+if "numba" in sys.modules:
+    sys.modules["numba"].config.reload_config()

@@ -2,7 +2,8 @@
 
     PlatformError
       +-- RetryableError       back off, same batch again, no commit
-      +-- BackpressureError    the runtime pauses the partition
+      +-- BackpressureError    the runtime goes back to the last commit and pauses the partition
+      |     +-- QueueFullError and all partitions, where the producer's queue is what is full
       +-- CapacityError        the process ends: a bounded table is full
       +-- ConfigError          at start, with file, key, value and what is allowed
 
@@ -23,6 +24,10 @@ class RetryableError(PlatformError):
 
 class BackpressureError(PlatformError):
     """Downstream is full: the partition is paused until it drains."""
+
+
+class QueueFullError(BackpressureError, RetryableError):
+    """The producer's queue takes nothing any more; outside the runtime's loop, a passing fault like another."""
 
 
 class CapacityError(PlatformError):

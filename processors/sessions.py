@@ -38,6 +38,7 @@ from exchange_calendars.us_holidays import USJuneteenth
 from numpy.typing import NDArray
 from pandas.tseries.holiday import GoodFriday, Holiday
 
+from processors.calendar_offsets import repair
 from processors.errors import ConfigError
 
 FIRST_DAY = pd.Timestamp("1990-01-01")
@@ -130,6 +131,27 @@ def calendar_names() -> list[str]:
 
 
 @cache
+def calendar_zone(calendar: str) -> str:
+    """Return the time zone of a calendar's own dates, for example ``America/New_York``.
+
+    Raises
+    ------
+    ConfigError
+        No calendar of that name.
+    """
+    repair()
+    own = _OWN.get(calendar)
+    with warnings.catch_warnings():
+        # As in ``sessions``.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            zone: ZoneInfo = own.tz if own else ec.get_calendar(calendar).tz
+        except ec.errors.InvalidCalendarName:
+            raise ConfigError("instruments", "calendar", calendar, f"one of {', '.join(calendar_names())}") from None
+    return zone.key
+
+
+@cache
 def sessions(calendar: str) -> Sessions:
     """Return the trading segments of a calendar; a calendar is built once a process, in about 0.1 s.
 
@@ -160,6 +182,7 @@ def sessions(calendar: str) -> Sessions:
 
 def _build(calendar: str) -> ec.ExchangeCalendar:
     """Return the calendar over all the days for which it has rules."""
+    repair()
     own = _OWN.get(calendar) or _OWN.get(ec.resolve_alias(calendar))
     if own is not None:
         return own(start=FIRST_DAY, end=LAST_DAY, side="left")

@@ -3,7 +3,8 @@
     feed A  ------------------------------>|  newest
     feed B  ------------------------->|          slowest active: the watermark is the lateness before it
     feed C  ------->|                            idle: further behind than idle_ns, left out
-    clock   -------------->|                     only beats: moves the newest, holds nothing back
+    beats   -------------->|                     moves the newest, holds nothing back
+    mark    ----------------->|                  of the log's own clock: speaks for all feeds, waits for none
 
 An event says no later time than that of its receipt: one stamped in the future would make every other feed idle, and
 their honest ticks late. A feed whose recorder is behind its exchange (Binance's, by 1.27 s) tells the time by as much
@@ -16,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.runtime.compiled import kernel
-
-_NEVER = np.iinfo(np.int64).min
+from processors.times import LONG_AGO
 
 
 @kernel
@@ -29,6 +29,7 @@ def advance(
     ts_event_ns: int,
     ts_recv_ns: int,
     is_tick: bool,
+    is_mark: bool,
     lateness_ns: int,
     idle_ns: int,
 ) -> int:
@@ -45,6 +46,8 @@ def advance(
     is_tick
         False for a heartbeat. A feed of heartbeats alone vouches for nobody's ticks: it counts only while no other
         feed is active, else a clock that is heard in quiet times would hold back the busy ones after them.
+    is_mark
+        Whether it comes from the clock of the whole log, which says that nothing before it is to come of any feed.
     lateness_ns, idle_ns
         Allowed lateness; lag behind the newest event of any feed from which a feed is idle.
 
@@ -65,7 +68,8 @@ def advance(
     # The slowest is another only if this feed was it, or joins, or the slowest fell idle.
     if joins or before <= clock.slowest_ns or clock.slowest_ns < horizon:
         clock.slowest_ns = _slowest(feeds, n_feeds, horizon)
-    clock.watermark_ns = max(clock.watermark_ns, clock.slowest_ns - lateness_ns)
+    told_ns = ts_ns if is_mark else clock.slowest_ns
+    clock.watermark_ns = max(clock.watermark_ns, told_ns - lateness_ns)
     return int(clock.watermark_ns)
 
 
@@ -75,7 +79,7 @@ def _slowest(feeds: NDArray[np.void], n_feeds: int, horizon_ns: int) -> int:
     ticks = clocks = np.iinfo(np.int64).max
     for i in range(n_feeds):
         newest = feeds[i].newest_ns
-        if newest != _NEVER and newest >= horizon_ns:
+        if newest != LONG_AGO and newest >= horizon_ns:
             if feeds[i].ticks:
                 ticks = min(ticks, newest)
             else:

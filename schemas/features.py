@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,6 +20,15 @@ from processors.errors import ConfigError
 CATALOGS = Path(__file__).parent / "catalogs"
 SCHEMA_CSV = CATALOGS / "indicator_feature_schema_v1.csv"
 PACKS_YAML = CATALOGS / "packs.yaml"
+RELEASED = CATALOGS / "released"
+"""A file a pack, written when it was released and never again (``tests/featurize/released.py``)."""
+
+FOUNDING_PACK = "core_value_v1"
+"""Pack that every row has unless it is told otherwise, and that the baseline reads."""
+
+STAGE_OF_PREFIX = {"cross_": "cross", "regime_": "regime"}
+"""How the name of an indicator begins -> stage that computes it; featurize computes all others, and may have none
+whose name begins so."""
 
 WARMUP, OPTIONAL = "warmup", "optional"
 MISSING_POLICIES = (WARMUP, OPTIONAL)
@@ -40,6 +50,8 @@ class Feature:
         Kernel that computes it: a name in ``processors.featurize.program``.
     parameters
         ``key=value`` joined by semicolons; ``output`` names one of the kernel's outputs.
+    timeframe
+        ``all`` in every row. Reserved: nothing acts on it.
     warmup_bars
         Number of bars, this one included, before it can be there.
     missing_policy
@@ -58,6 +70,12 @@ class Feature:
     missing_policy: str
     version: int
     meaning: str
+
+    @property
+    def source(self) -> str:
+        """Stage that computes it: featurize, regime or cross."""
+        by_prefix = (stage for prefix, stage in STAGE_OF_PREFIX.items() if self.indicator.startswith(prefix))
+        return next(by_prefix, "featurize")
 
     @property
     def output(self) -> str:
@@ -84,6 +102,16 @@ class Pack:
         rows = [asdict(f) for f in self.features]
         canonical = json.dumps([self.pack_id, rows], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def ref(self) -> str:
+        """The pack as a row names it."""
+        return pack_ref(self.pack_id, self.hash)
+
+
+def pack_ref(pack_id: str, pack_hash: str) -> str:
+    """Return a pack as a row names it: ``id@hash``."""
+    return f"{pack_id}@{pack_hash}"
 
 
 def read_features(path: Path) -> tuple[Feature, ...]:
@@ -131,9 +159,45 @@ def _feature(raw: dict[str, str], where: str) -> Feature:
 
 
 @cache
-def load_features() -> tuple[Feature, ...]:
-    """Return every feature of the schema, in the order of the wire."""
+def load_catalog() -> tuple[Feature, ...]:
+    """Return every feature of the schema, in the order of the file."""
     return read_features(SCHEMA_CSV)
+
+
+@cache
+def load_features() -> tuple[Feature, ...]:
+    """Return the features of feature and gold rows, in the order of the wire."""
+    return tuple(f for f in load_catalog() if f.source != "cross")
+
+
+@cache
+def bar_features() -> tuple[Feature, ...]:
+    """Return the features that featurize computes."""
+    return tuple(f for f in load_catalog() if f.source == "featurize")
+
+
+@cache
+def cross_features() -> tuple[Feature, ...]:
+    """Return the features of ``cross.v1``, in the order of the wire."""
+    return tuple(f for f in load_catalog() if f.source == "cross")
+
+
+def packs_file() -> dict[str, dict[str, Any]]:
+    """Return what the file of packs says, by id in its order: read once for each state of the file."""
+    return _packs_of(PACKS_YAML, PACKS_YAML.stat().st_mtime_ns)
+
+
+@cache
+def _packs_of(path: Path, _: int) -> dict[str, dict[str, Any]]:
+    packs: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())["packs"]
+    return packs
+
+
+@cache
+def cross_packs() -> tuple["Pack", ...]:
+    """Return the packs whose features are all of the cross-section, in the order of the file."""
+    packs = (load_pack(pack_id) for pack_id in packs_file())
+    return tuple(pack for pack in packs if all(f.source == "cross" for f in pack.features))
 
 
 @cache
@@ -143,12 +207,13 @@ def load_pack(pack_id: str) -> Pack:
     Raises
     ------
     ConfigError
-        No such pack, a feature of it is not in the schema, or its rows are no longer those it was locked with.
+        No such pack, a feature of it is not in the schema, or its rows are no longer those it was locked with or
+        released with.
     """
-    packs = yaml.safe_load(PACKS_YAML.read_text())["packs"]
+    packs = packs_file()
     if pack_id not in packs:
         raise ConfigError(str(PACKS_YAML), "pack_id", pack_id, f"one of {', '.join(packs)}")
-    by_name = {f.name: f for f in load_features()}
+    by_name = {f.name: f for f in load_catalog()}
     for name in packs[pack_id]["features"]:
         if name not in by_name:
             raise ConfigError(str(PACKS_YAML), pack_id, name, f"a feature of {SCHEMA_CSV.name}")
@@ -158,5 +223,11 @@ def load_pack(pack_id: str) -> Pack:
         raise ConfigError(
             str(PACKS_YAML), f"sha256 of {pack_id}", locked,
             f"the rows give {pack.hash}: a pack is immutable, so make a new one with its own id",
+        )  # fmt: skip
+    released = RELEASED / f"{pack_id}.json"
+    if released.is_file() and json.loads(released.read_text())["sha256"] != pack.hash:
+        raise ConfigError(
+            str(PACKS_YAML), f"rows of {pack_id}", pack.hash,
+            f"not what {released.name} of {RELEASED} has: what is released stays, so make a new pack with its own id",
         )  # fmt: skip
     return pack

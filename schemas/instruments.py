@@ -1,11 +1,14 @@
 """The instruments the platform knows: one row a symbol in ``reference/instruments.csv``.
 
-A tick of a symbol that is not here goes to the dead letter. Add a row for your own data (or name another file in
-``MPS_INSTRUMENTS``).
+A tick of a symbol that is not here goes to the dead letter. Add a row for your own data, or name another file in
+``MPS_INSTRUMENTS``: ``mps reference export`` writes one of what was imported to ``reference.v1``. With
+``MPS_REFERENCE=topic`` the commands that start stages and feeds do that by themselves (``cli/instruments.py``).
 """
 
 import csv
+import io
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +19,11 @@ from numpy.typing import NDArray
 from processors.errors import ConfigError
 from processors.runtime.strings import STRINGS
 
+COLUMNS = (
+    "symbol_id", "asset_class", "price_basis", "tick_size", "lot_size", "multiplier", "currency", "calendar",
+    "partition_key",
+)  # fmt: skip
+"""Of the file, in its order: the fields of ``Instrument``."""
 ASSET_CLASSES = ("fx", "metal", "crypto", "equity", "future")
 PRICE_BASES = ("trade", "quote")
 
@@ -94,7 +102,8 @@ def read_instruments(path: Path) -> Instruments:
         The file is missing or a row is wrong: names the file, line and column.
     """
     if not path.is_file():
-        raise ConfigError(str(path), "file", "missing", "name an instruments CSV in MPS_INSTRUMENTS")
+        raise ConfigError(str(path), "file", "missing", "name an instruments CSV in MPS_INSTRUMENTS; `mps "
+                          "reference export FILE` writes one of what was imported")  # fmt: skip
     rows = []
     with path.open(newline="") as f:
         for line, raw in enumerate(csv.DictReader(f), start=2):
@@ -125,6 +134,26 @@ def _instrument(raw: dict[str, str], where: str) -> Instrument:
         raw["symbol_id"], raw["asset_class"], raw["price_basis"], numbers["tick_size"], numbers["lot_size"],
         numbers["multiplier"], raw["currency"], raw["calendar"], raw.get("partition_key") or raw["symbol_id"],
     )  # fmt: skip
+
+
+def instruments_csv(instruments: Instruments, roll_rules: Mapping[str, str] | None = None) -> str:
+    """Return the text of a file that ``read_instruments`` reads as these instruments.
+
+    Parameters
+    ----------
+    roll_rules
+        Symbol -> rules of a contract, a column more, which the rolls stage reads.
+    """
+    out = io.StringIO()
+    # The key of a symbol that is its own is left empty, as a file by hand does.
+    rules = roll_rules or {}
+    rows = (
+        [*(getattr(r, name) for name in COLUMNS[:-1]), "" if r.partition_key == r.symbol_id else r.partition_key,
+         rules.get(r.symbol_id, "")]
+        for r in instruments.rows
+    )  # fmt: skip
+    csv.writer(out, lineterminator="\n").writerows([(*COLUMNS, "roll_rules"), *rows])
+    return out.getvalue()
 
 
 @cache

@@ -34,7 +34,11 @@ class SchemaEntry:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as its data file in ``schemas/topics/`` describes it. ``retention_days`` counts from publication."""
+    """One topic as its data file in ``schemas/topics/`` describes it. ``retention_days`` counts from publication.
+
+    ``partitions`` is 0 where the topic has as many as the platform: its records stay in the partition of what they
+    were made of. Another number is the topic's own: what every partition of a stage writes is gathered in it.
+    """
 
     name: str
     meaning: str
@@ -43,6 +47,11 @@ class Topic:
     retention_days: int
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
+    partitions: int = 0
+
+    def partitions_of(self, platform: int) -> int:
+        """Return the number of partitions of the topic on a platform whose topics have so many."""
+        return self.partitions or platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ def _read_topic(path: Path) -> Topic:
         retention_days=raw["retention_days"],
         producers=tuple(raw["producers"]),
         consumers=tuple(raw["consumers"]),
+        partitions=raw.get("partitions", 0),
     )
 
 

@@ -8,11 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import grpc
 
 from serving.engine import Answer
 from serving.requests import Asked, Failure
+
+T = TypeVar("T")
 
 TOGETHER_MAX = 256
 """Most requests of one run, about 15 ms: those behind it still meet their deadlines."""
@@ -47,7 +50,7 @@ class Batcher:
             self._runner = loop.create_task(self._run())
         return list(await asyncio.gather(*futures))
 
-    async def in_thread(self, call: Callable[[], Failure | None]) -> Failure | None:
+    async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what a call gives in the engine's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 

@@ -1,11 +1,13 @@
 """Settings of the ScoreService."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from processors.errors import ConfigError
 
 CLOCKS = ("event", "wall")
+CLOCK_VARIABLE = "MPS_CLOCK"
+"""Environment variable of the clock, so that `mps up` and the compose file choose it too."""
 PORT = 50051
 """What gRPC's own examples listen on."""
 
@@ -22,16 +24,15 @@ class ServeConfig:
         Loopback, since without ``tls_cert`` anyone who reaches the port may ask.
     port
         0 lets the system choose.
+    or_free_port
+        Whether the system chooses too where the port is taken: nobody asked for this very one.
     clock
-        ``event``: without ``as_of`` the latest row of the symbol counts as now, for replayed data. ``wall``: the
-        clock of this machine.
+        ``event``: without ``as_of`` the latest row of the symbol counts as now, for replayed data, so that no age is
+        known. ``wall``: the clock of this machine; whoever acts on live data wants this one.
     tls_cert, tls_key
         PEM files; both or none.
     tls_client_ca
         PEM file: callers must show a certificate of this authority.
-    stale_after_s
-        Timeframe -> age of a row, relative to ``as_of``, past which no score is made. Two bars: the next row is due
-        after one, so one is missing. A day closes only on trading days: four days bridge a long weekend.
     batch_max
         Most requests of one ScoreBatch: about 50 ms of work.
     pending_max
@@ -52,13 +53,11 @@ class ServeConfig:
     bootstrap_servers: str
     host: str = "127.0.0.1"
     port: int = PORT
+    or_free_port: bool = False
     clock: str = "event"
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
-    stale_after_s: dict[str, int] = field(
-        default_factory=lambda: {"1m": 120, "5m": 600, "15m": 1800, "1h": 7200, "1d": 4 * 86400}
-    )
     batch_max: int = 1000
     pending_max: int = 10_000
     streams_max: int = 32

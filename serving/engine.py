@@ -17,9 +17,12 @@ from processors.runtime.codec import ROW_ERRORS, FlatCodec
 from processors.score.config import ScoreConfig
 from processors.score.model import Model
 from processors.score.score import FATES, IN_SAMPLE, NO_MODEL, PACK_MISMATCH, SIGNAL, WARMUP, score_rows
+from processors.score.window import Windows
+from processors.sinks.redis_store import FreshnessState
 from schemas.instruments import load_instruments
 from schemas.registry import load_registry
 from serving.generated import score_pb2 as pb
+from serving.histories import ROWS_MAX, SPARE_ROWS, History, HistoryStore, read_histories, windows_of_histories
 from serving.messages import record_of, signal_message
 from serving.records import iso
 from serving.requests import Asked, Failure
@@ -30,7 +33,7 @@ MODEL_RETRY_S = 1.0
 Answer = pb.Signal | Failure
 
 
-class GoldStore(Protocol):
+class GoldStore(HistoryStore, Protocol):
     """Where gold rows come from: ``processors.sinks.redis_store.RedisStore``."""
 
     def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
@@ -38,6 +41,9 @@ class GoldStore(Protocol):
 
     def latest_gold_many(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Return the newest row of each symbol and timeframe, in the wire format."""
+
+    def consensus_many(self, wanted: Sequence[tuple[str, str]]) -> list[FreshnessState | None]:
+        """Return the newest freshness of the consensus of each symbol and timeframe."""
 
 
 class ScoreEngine:
@@ -50,9 +56,7 @@ class ScoreEngine:
     load
         Returns the deployed model, or raises ConfigError where there is none (yet): it is asked again.
     config
-        Risk and costs: those of the score stage.
-    stale_after_s
-        Timeframe -> age past which no score is made.
+        Risk and costs, those of the score stage, and the age past which no score is made.
     now_ns
         The time that stands for a missing ``as_of``; None: the latest row of each symbol counts as now.
     """
@@ -62,11 +66,9 @@ class ScoreEngine:
         store: GoldStore,
         load: Callable[[], Model],
         config: ScoreConfig,
-        stale_after_s: dict[str, int],
         now_ns: Callable[[], int] | None = None,
     ) -> None:
         self._store, self._load, self._config, self._now_ns = store, load, config, now_ns
-        self._stale_after_s = stale_after_s
         entry = load_registry().current(GOLD)
         self._codec = FlatCodec(entry.schema, entry.id)
         self._model: Model | None = None
@@ -91,15 +93,43 @@ class ScoreEngine:
         if self._now_ns is not None:
             now_ns = self._now_ns()
             asked = [one if one.as_of_ns is not None else replace(one, as_of_ns=now_ns) for one in asked]
+        histories: list[History] = []
         try:
-            rows = self._rows(asked)
+            if model.card.window_bars > 1:
+                histories = read_histories(self._store, asked, model.card.window_bars + SPARE_ROWS)
+                # Of one reading: a row that comes meanwhile is not answered with another's window.
+                rows = [history.wire[-1] if history.wire else None for history in histories]
+            else:
+                rows = self._rows(asked)
+            states = self._store.consensus_many([(one.symbol_id, one.tf) for one in asked])
         except RetryableError as e:
             return [Failure(grpc.StatusCode.UNAVAILABLE, str(e))] * len(asked)
         answers: dict[int, Answer] = {}
         gold, places = self._decoded(asked, rows, answers)
         if places:
-            answers.update(zip(places, self._answers(model, [asked[i] for i in places], gold), strict=True))
+            of_places = [asked[i] for i in places]
+            windows = None
+            if histories:
+                try:
+                    windows = self._windows(model, of_places, [histories[i] for i in places])
+                except RetryableError as e:
+                    return [Failure(grpc.StatusCode.UNAVAILABLE, str(e))] * len(asked)
+            found = self._answers(model, of_places, gold, [states[i] for i in places], windows)
+            answers.update(zip(places, found, strict=True))
         return [answers[i] for i in range(len(asked))]
+
+    def _windows(self, model: Model, asked: Sequence[Asked], histories: list[History]) -> Windows:
+        """Return the windows of the newest rows; where too many of those read stand in none, read further back."""
+        windows, short = windows_of_histories(model, self._codec, histories)
+        if any(short):
+            further = read_histories(self._store, [one for one, s in zip(asked, short, strict=True) if s], ROWS_MAX)
+            # What came meanwhile is later than the row that is answered.
+            for i, more in zip(np.flatnonzero(short), further, strict=True):
+                newest = histories[i].wire[-1]
+                if newest in more.wire:
+                    histories[i] = History(more.wire[: more.wire.index(newest) + 1], has_all=True)
+            windows, _ = windows_of_histories(model, self._codec, histories)
+        return windows
 
     def _rows(self, asked: Sequence[Asked]) -> list[bytes | None]:
         """Return the row of each request as it is stored."""
@@ -136,27 +166,34 @@ class ScoreEngine:
             answers[places[j]] = Failure(grpc.StatusCode.DATA_LOSS, message)
         return columns.take(error == 0), [i for i, e in zip(places, error, strict=True) if e == 0]
 
-    def _answers(self, model: Model, asked: Sequence[Asked], gold: Columns) -> list[Answer]:
-        """Return the answer to each request, given its row."""
-        scored = score_rows(model, self._config, gold)
+    def _answers(
+        self,
+        model: Model,
+        asked: Sequence[Asked],
+        gold: Columns,
+        states: Sequence[FreshnessState | None],
+        windows: Windows | None,
+    ) -> list[Answer]:
+        """Return the answer to each request, given its row, its window and the freshness of its symbol's consensus."""
+        scored = score_rows(model, self._config, gold, windows)
         # Position of each row's signal among the signals.
         at = np.cumsum(scored.mask) - 1
         answers: list[Answer] = []
         for j, one in enumerate(asked):
             ts_ns, fate = int(gold["ts"][j]), int(scored.fate[j])
-            stale = self._stale(one, ts_ns, quality_stale=bool(gold["quality.stale"][j]))
+            stale = self._stale(one, ts_ns, states[j], quality_stale=bool(gold["quality.stale"][j]))
             if stale is not None:
                 answers.append(stale)
             elif fate != SIGNAL:
-                answers.append(_no_signal(one, fate, ts_ns, model))
+                answers.append(_no_signal(one, fate, ts_ns, model, None if windows is None else int(windows.seen[j])))
             else:
                 answers.append(signal_message(record_of(scored.signals, int(at[j]))))
         return answers
 
-    def _stale(self, one: Asked, ts_ns: int, *, quality_stale: bool) -> Failure | None:
+    def _stale(self, one: Asked, ts_ns: int, state: FreshnessState | None, *, quality_stale: bool) -> Failure | None:
         as_of_ns = ts_ns if one.as_of_ns is None else one.as_of_ns
         age_s = (as_of_ns - ts_ns) / 1e9
-        limit_s = self._stale_after_s[one.tf]
+        limit_s = self._config.stale_threshold_s[one.tf]
         if age_s > limit_s:
             message = (
                 f"{one.symbol_id} {one.tf} is stale: the newest row, {iso(ts_ns)}, is {age_s:.3f} s old at "
@@ -167,6 +204,14 @@ class ScoreEngine:
             message = (
                 f"{one.symbol_id} {one.tf} is stale: when its bar closed at {iso(ts_ns)}, its newest tick was older "
                 "than the threshold, so no source had a fresh price then"
+            )
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
+        # Only what was known at ``as_of``: after a replay every source has fallen silent, later than its last row.
+        if state is not None and state.ts_ns <= as_of_ns and _is_stale(state):
+            closed = " and its market has closed since" if state.state == "closed" else ""
+            message = (
+                f"{one.symbol_id} {one.tf} is stale: no source has a fresh price{closed}; the consensus is "
+                f"{state.state} since {iso(state.since_ns)}, threshold {state.threshold_ms / 1000:g} s"
             )
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, message)
         return None
@@ -183,6 +228,11 @@ class ScoreEngine:
 
     def _no_model(self) -> Failure:
         return Failure(grpc.StatusCode.UNAVAILABLE, f"no model: {self._model_error}")
+
+
+def _is_stale(state: FreshnessState) -> bool:
+    """Return whether there is no fresh price: the consensus is stale, or was when its market closed."""
+    return state.state == "stale" or (state.state == "closed" and state.previous == "stale")
 
 
 def _not_found(one: Asked) -> Failure:
@@ -204,8 +254,8 @@ def _not_found(one: Asked) -> Failure:
     )
 
 
-def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model) -> Failure:
-    """Return why the model gives no signal for a row."""
+def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model, seen: int | None) -> Failure:
+    """Return why the model gives no signal for a row that has so many rows of its window, itself among them."""
     card: Any = model.card
     reasons = {
         IN_SAMPLE: f"row is in the training period, which ends {iso(card.trained_until_ns)}",
@@ -213,5 +263,7 @@ def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model) -> Failure:
         NO_MODEL: f"model {card.name} has no horizon for this timeframe: one of {', '.join(card.horizon_bars)}",
         PACK_MISMATCH: f"row is of another feature pack than the model's, {card.pack_id} {card.pack_hash}",
     }
+    if fate == WARMUP and seen is not None and seen < card.window_bars:
+        reasons[WARMUP] = f"too few rows: model {card.name} reads {card.window_bars}, {seen} are kept"
     reason = reasons.get(fate, f"row cannot be scored: {FATES[fate]}")
     return Failure(grpc.StatusCode.FAILED_PRECONDITION, f"{one.symbol_id} {one.tf} {iso(ts_ns)}: {reason}")

@@ -1,4 +1,4 @@
-"""The gRPC ScoreService with health, reflection and a graceful stop.
+"""The gRPC ScoreService and, beside it, the FeatureService, with health, reflection and a graceful stop.
 
 Served by ``grpc.aio``: streams and watchers hold no thread, and one thread scores.
 """
@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from offline.features.service import FeatureService
 from processors.errors import ConfigError, PlatformError
 from processors.score.config import ScoreConfig
 from processors.score.model import load_model
@@ -23,6 +24,10 @@ from processors.sinks.redis_store import RedisStore
 from serving.batcher import Batcher
 from serving.config import ServeConfig
 from serving.engine import ScoreEngine
+from serving.feature_engine import FeatureEngine
+from serving.feature_grpc import SERVICE as FEATURES
+from serving.feature_grpc import FeatureServicer
+from serving.generated import features_pb2_grpc
 from serving.generated import score_pb2 as pb
 from serving.generated import score_pb2_grpc as pb_grpc
 from serving.requests import Asked, Failure, asked
@@ -114,9 +119,13 @@ class ScoreServer:
         Settings.
     engine
         Answers; made from the settings where None.
+    features
+        Answers of the FeatureService, which is served where this is given.
     """
 
-    def __init__(self, config: ServeConfig, engine: ScoreEngine | None = None) -> None:
+    def __init__(
+        self, config: ServeConfig, engine: ScoreEngine | None = None, features: FeatureService | None = None
+    ) -> None:
         self.config = config
         self.engine = engine or make_engine(config)
         self.port = 0
@@ -132,7 +141,13 @@ class ScoreServer:
         )
         pb_grpc.add_ScoreServiceServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
-        names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        self.features = FeatureEngine(features, self._batcher) if features else None
+        if self.features:
+            servicer = FeatureServicer(self.features)
+            features_pb2_grpc.add_FeatureServiceServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
+        self._services = (SERVICE, *([FEATURES] if self.features else []))
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        names = (*self._services, health, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self._monitor: asyncio.Task[None] | None = None
 
@@ -149,22 +164,29 @@ class ScoreServer:
         ConfigError
             The port is in use, or a certificate cannot be read.
         """
-        wanted_address = f"{self.config.host}:{self.config.port}"
         try:
-            cert, key = self.config.tls_cert, self.config.tls_key
-            if cert is None or key is None:
-                self.port = self._server.add_insecure_port(wanted_address)
-            else:
-                credentials = _credentials(cert, key, self.config.tls_client_ca)
-                self.port = self._server.add_secure_port(wanted_address, credentials)
+            self.port = self._bind(self.config.port)
         except RuntimeError as e:
-            remedy = "it is in use or no address of this machine: stop the other process, or choose another with --port"
-            raise ConfigError("ScoreService", "address", wanted_address, remedy) from e
+            address = f"{self.config.host}:{self.config.port}"
+            if not self.config.or_free_port:
+                remedy = (
+                    "it is in use or no address of this machine: stop the other process, or choose another with --port"
+                )
+                raise ConfigError("ScoreService", "address", address, remedy) from e
+            self.port = self._bind(0)
         if self.port == 0:
             raise ConfigError("ScoreService", "tls", str(self.config.tls_cert), "a PEM certificate with its key")
-        await self._tell_health(await self._batcher.in_thread(self.engine.ready))
+        await self._look()
         await self._server.start()
         self._monitor = asyncio.create_task(self._watch())
+
+    def _bind(self, port: int) -> int:
+        """Return the port that it listens on; raises RuntimeError where it is taken."""
+        address = f"{self.config.host}:{port}"
+        cert, key = self.config.tls_cert, self.config.tls_key
+        if cert is None or key is None:
+            return int(self._server.add_insecure_port(address))
+        return int(self._server.add_secure_port(address, _credentials(cert, key, self.config.tls_client_ca)))
 
     async def stop(self) -> None:
         """Tell health first, then let the calls under way end, within the grace."""
@@ -174,6 +196,8 @@ class ScoreServer:
         self._servicer.stop_streams()
         await self._server.stop(self.config.grace_s)
         self._batcher.close()
+        if self.features:
+            self.features.close()
 
     async def wait(self) -> None:
         """Return once the server has stopped."""
@@ -183,13 +207,17 @@ class ScoreServer:
         """Keep health true: SERVING while a score could be made."""
         while True:
             await asyncio.sleep(READY_EVERY_S)
-            await self._tell_health(await self._batcher.in_thread(self.engine.ready))
+            await self._look()
 
-    async def _tell_health(self, failure: Failure | None) -> None:
+    async def _look(self) -> None:
+        """Tell the health of each service; that of the whole is the ScoreService's."""
+        failure = await self._batcher.in_thread(self.engine.ready)
+        ready = {"": failure is None, SERVICE: failure is None}
+        if self.features:
+            ready[FEATURES] = await self.features.ready()
         response = health_pb2.HealthCheckResponse
-        status = response.SERVING if failure is None else response.NOT_SERVING
-        for name in ("", SERVICE):
-            await self.health.set(name, status)
+        for name, is_ready in ready.items():
+            await self.health.set(name, response.SERVING if is_ready else response.NOT_SERVING)
 
 
 def make_engine(config: ServeConfig) -> ScoreEngine:
@@ -202,7 +230,7 @@ def make_engine(config: ServeConfig) -> ScoreEngine:
         retry=Retry(NoBackoff(), 1),
     )
     now_ns = time.time_ns if config.clock == "wall" else None
-    return ScoreEngine(RedisStore(client), load_model, ScoreConfig(), config.stale_after_s, now_ns)
+    return ScoreEngine(RedisStore(client), load_model, ScoreConfig.from_environment(), now_ns)
 
 
 async def _forward(stream: SignalStream, context: Context) -> None:
@@ -211,6 +239,9 @@ async def _forward(stream: SignalStream, context: Context) -> None:
         if signal is None:
             # The caller sees headers once nothing that comes can be missed.
             await context.send_initial_metadata(())
+        elif isinstance(signal, Failure):
+            stream.end(signal)
+            return
         else:
             await context.write(signal)
 

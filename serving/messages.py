@@ -23,7 +23,9 @@ def record_of(columns: Columns, row: int) -> dict[str, Any]:
     return out
 
 
-def _value(columns: Columns, name: str, op: int, at: int, row: int) -> object:
+def _value(  # noqa: PLR0911 - one for each form
+    columns: Columns, name: str, op: int, at: int, row: int
+) -> object:
     kind, nullable = op & ~lo.NULLABLE, bool(op & lo.NULLABLE)
     if kind == lo.DOUBLE:
         number = float(columns.floats[at, row])
@@ -35,6 +37,8 @@ def _value(columns: Columns, name: str, op: int, at: int, row: int) -> object:
         return STRINGS.text(code)
     if kind == lo.STRING_ARRAY:
         return list(STRINGS.array(code))
+    if kind == lo.SMALL_INTS:
+        return lo.small_ints(columns.ints[at : at + lo.SMALL_INTS_ROWS, row])
     if kind == lo.ENUM:
         return columns.layout.symbols[name][code]
     return bool(code) if kind == lo.BOOLEAN else code

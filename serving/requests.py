@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import grpc
 
-from processors.score.annual import TF_MINUTES
+from schemas.timeframes import TIMEFRAMES
 from serving.generated import score_pb2 as pb
 
-TIMEFRAMES = tuple(TF_MINUTES)
 SYMBOL_CHARS_MAX = 64
 AS_OF_MIN_NS = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 """No recorded market data of ours is older: an earlier time is a mistaken unit."""
@@ -49,7 +48,7 @@ def asked(request: pb.ScoreRequest) -> Asked | Failure:
     symbol = request.symbol_id
     if not symbol or len(symbol) > SYMBOL_CHARS_MAX:
         return _invalid(f"symbol_id is {symbol[:80]!r}: 1 to {SYMBOL_CHARS_MAX} characters, for example EURUSD:FX")
-    if request.tf not in TF_MINUTES:
+    if request.tf not in TIMEFRAMES:
         return _invalid(f"tf is {request.tf[:20]!r}: one of {', '.join(TIMEFRAMES)}")
     if not request.HasField("as_of"):
         return Asked(symbol, request.tf, None)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import io
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,19 +18,22 @@ from typing import Any
 import fastavro
 import grpc
 
-from processors.errors import ConfigError, RetryableError
+from processors.errors import ConfigError, PlatformError, RetryableError
 from processors.runtime.codec import HEADER_BYTES
 from schemas.registry import load_registry
+from schemas.timeframes import TIMEFRAMES
 from serving.generated import score_pb2 as pb
 from serving.messages import signal_message
-from serving.requests import TIMEFRAMES, Failure
+from serving.requests import Failure
 from serving.tailer import TopicTail
+
+LOG = logging.getLogger(__name__)
 
 SIGNALS = "signals.v1"
 POLL_S = 0.1
 BATCH = 500
 
-Item = pb.Signal | None
+Item = pb.Signal | Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ def wanted(request: pb.StreamSignalsRequest) -> Wanted | Failure:
     return Wanted(frozenset(request.symbol_ids), frozenset(request.tfs), request.from_beginning)
 
 
+class UnreadableError(PlatformError):
+    """A record of the topic is none of the released schemas."""
+
+
 class SignalReader:
     """Reads signals of any released version of the schema."""
 
@@ -71,11 +79,18 @@ class SignalReader:
 
         Raises
         ------
-        KeyError
-            The bytes are of no released schema.
+        UnreadableError
+            The bytes are of no released schema, or end before the record does.
         """
-        writer = self._writers[int.from_bytes(value[1:HEADER_BYTES], "big")]
-        return fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), writer, self._reader)  # type: ignore[return-value]
+        schema_id = int.from_bytes(value[1:HEADER_BYTES], "big") if value[:1] == b"\0" else None
+        writer = None if schema_id is None else self._writers.get(schema_id)
+        if writer is None:
+            raise UnreadableError(f"its schema id is {schema_id}: not one of {', '.join(map(str, self._writers))}")
+        try:
+            return fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), writer, self._reader)  # type: ignore[return-value]
+        except Exception as e:
+            # Random bytes raise anything: EOFError, IndexError, UnicodeDecodeError, ...
+            raise UnreadableError(f"{type(e).__name__}: {e}") from e
 
 
 class SignalStream:
@@ -106,7 +121,7 @@ class SignalStream:
         self._thread.start()
 
     async def next(self) -> Item:
-        """Return None once nothing that comes can be missed, and then each signal."""
+        """Return None once nothing that comes can be missed, then each signal; a failure after the last one."""
         item = await self._queue.get()
         self._n_taken += 1
         self._taken.set()
@@ -132,16 +147,28 @@ class SignalStream:
             failure = Failure(grpc.StatusCode.FAILED_PRECONDITION, str(e))
         except RetryableError as e:
             failure = Failure(grpc.StatusCode.UNAVAILABLE, str(e))
+        except Exception as e:
+            # Whatever it is: a thread that dies without a word leaves its client waiting for ever.
+            LOG.exception("the stream of %s broke", topic)
+            failure = Failure(grpc.StatusCode.INTERNAL, f"{topic}: {type(e).__name__}: {e}")
         if failure is not None:
             self._post(functools.partial(self.end, failure))
 
     def _follow(self, tail: TopicTail) -> Failure | None:
-        """Hand on signals until the stream is closed; return why where the client is too slow."""
+        """Hand on signals until the stream is closed; return why it ends at once: the client is too slow."""
         reader = SignalReader()
         while not self._stopped.is_set():
             was_live = tail.is_live
             for message in tail.poll(BATCH, POLL_S):
-                record = reader.read(message.value() or b"")
+                try:
+                    record = reader.read(message.value() or b"")
+                except UnreadableError as e:
+                    # Not left out: a client that follows every signal must know that it has not got one.
+                    at = f"{tail.topic} partition {message.partition()} offset {message.offset()}"
+                    text = f"{at} cannot be read: {e}; signals after it: connect again, not from the beginning"
+                    # In line, behind the signals before it.
+                    self._put(Failure(grpc.StatusCode.DATA_LOSS, text))
+                    return None
                 if not self._wanted.has(record):
                     continue
                 if not self._wait_for_room(is_live=was_live):

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -25,6 +26,12 @@ class Place:
 
     next: int
     end: int
+
+
+NAMED_MAX = 40
+"""Topics that an error names."""
+LIKE_MIN = 0.6
+"""Part of the letters that a misspelt name shares with the right one; difflib's own default."""
 
 
 class TopicTail:
@@ -86,7 +93,11 @@ class TopicTail:
         try:
             metadata = self.consumer.list_topics(timeout=CONNECT_TIMEOUT_S)
             if self.topic not in metadata.topics:
-                known = ", ".join(sorted(t for t in metadata.topics if not t.startswith("__")))
+                topics = sorted(t for t in metadata.topics if not t.startswith("__"))
+                # A cluster may have thousands, and the text goes into an answer's header, of 8 KiB at most.
+                known = ", ".join(nearest(self.topic, topics)[:NAMED_MAX]) + (
+                    ", ..." if len(topics) > NAMED_MAX else ""
+                )
                 raise ConfigError(f"Kafka at {bootstrap_servers}", "topic", self.topic, f"one of {known or '(none)'}")
             there = sorted(metadata.topics[self.topic].partitions)
             places = {}
@@ -141,3 +152,18 @@ class TopicTail:
     def __exit__(self, *_: object) -> None:
         """Leave."""
         self.close()
+
+
+def nearest(name: str, topics: Sequence[str]) -> list[str]:
+    """Return the topics in the order in which an error names them: the most alike first, what is not alike by name.
+
+    The version at the end is left out of it: it is the same in nearly all, so that all would be alike.
+    """
+    stem = _stem(name)
+    like = {topic: SequenceMatcher(None, _stem(topic), stem).ratio() for topic in topics}
+    return sorted(topics, key=lambda topic: (-like[topic] if like[topic] >= LIKE_MIN else 0.0, topic))
+
+
+def _stem(topic: str) -> str:
+    stem, dot, version = topic.rpartition(".")
+    return stem if dot and version[:1] == "v" and version[1:].isdigit() else topic

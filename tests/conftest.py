@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,24 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
 from deploy.local.redis import EmbeddedRedis
+from tests.support import SHARED
+
+ONE_AFTER_ANOTHER = ("chaos", "cli", "deploy")
+"""Folders whose tests start and stop whole platforms: two at a time would be in each other's way."""
+
+
+# A shell starts its background jobs without Ctrl-C, and they hand that on: tests that interrupt commands would wait for
+# ever in one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays on one core where tests run on several: the tests of a file, and all that start platforms."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        group = "platforms" if place.parts[0] in ONE_AFTER_ANOTHER else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +63,15 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def topic_prefix() -> str:
     """Return a prefix that no other test has, for topics, groups and transactional ids."""
     return f"t{secrets.token_hex(4)}."
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of known answers, or skip."""
+    folder = SHARED / "conformance"
+    if not folder.is_dir():
+        pytest.skip(f"no known answers at {folder}: name their folder in MPS_SHARED")
+    return folder
 
 
 MakeTopics = Callable[..., list[str]]

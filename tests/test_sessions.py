@@ -1,7 +1,6 @@
 """Sessions against the calendars' own known answers, and the rules of the two markets without an exchange."""
 
 import csv
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,8 +11,8 @@ import pytest
 from processors.errors import ConfigError
 from processors.segments import segment_at
 from processors.sessions import calendar_names, sessions
+from tests.support import SHARED
 
-SHARED = Path(os.environ.get("MPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 KNOWN = sorted((SHARED / "conformance" / "sessions").glob("*.csv"))
 NEW_YORK = ZoneInfo("America/New_York")
 

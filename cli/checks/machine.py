@@ -31,7 +31,7 @@ DISK_ROOM_BYTES = 5 << 30
 """A demo of 1.2 million ticks writes 0.1 GB; the environment and the jars, which may not be there yet, take 2 GB."""
 MEMORY_NEED_BYTES = 3 << 29
 MEMORY_ROOM_BYTES = 3 << 30
-"""Broker 0.5 GiB, five stages, sink and service 0.2 GiB each; twice that where training runs beside them."""
+"""Broker 0.5 GiB, six stages, sink and service 0.2 GiB each; twice that where training runs beside them."""
 
 PORTS = {
     "Kafka": (KAFKA_PORT, "MPS_KAFKA_PORT"),
@@ -160,7 +160,7 @@ def _own_addresses(home: Home) -> list[str]:
         known = load_endpoints(home)
     except ConfigError:
         return []
-    return [a for a in (known.warehouse_url, known.grpc_address) if a]
+    return [a for a in (known.warehouse_url, known.grpc_address, known.rest_url) if a]
 
 
 def _port_of_address(address: str) -> int:

@@ -19,7 +19,7 @@ from offline.warehouse.client import DATABASE
 from offline.warehouse.engine import QueryError
 from processors.errors import ConfigError, RetryableError
 from processors.sinks.stats import ask_stats
-from processors.topology import STAGE_NAMES
+from processors.topology import PLATFORM_STAGES
 
 TIMEOUT_S = 5.0
 
@@ -57,8 +57,8 @@ def _processes(home: Home) -> list[Finding]:
     if left:
         found = f"{', '.join(left)}: left by a crash"
         return [Finding("parts", "processes", "warn", found, "`mps up` replaces them, `mps down` stops them")]
-    stages = [p.name for p in running if p.name in STAGE_NAMES]
-    others = [p.name for p in running if p.name not in STAGE_NAMES]
+    stages = [p.name for p in running if p.name in PLATFORM_STAGES]
+    others = [p.name for p in running if p.name not in PLATFORM_STAGES]
     found = f"{', '.join(others)}; stages: {', '.join(stages) or 'none (`mps up --stages`)'}"
     return [Finding("parts", "processes", "ok", found)]
 
@@ -130,6 +130,7 @@ def _score_service(endpoints: Endpoints) -> Finding:
     with grpc.insecure_channel(address) as channel:
         health = check_health(channel)
     if health.is_healthy:
-        return Finding("parts", name, "ok", f"{health.state} at {address}")
+        rest = f", REST at {endpoints.rest_url}" if endpoints.rest_url else ""
+        return Finding("parts", name, "ok", f"{health.state} at {address}{rest}")
     remedy = "see logs/serve.log in the home; `mps up` starts it again"
     return Finding("parts", name, "fail", f"{health.state} at {address} {health.message[:120]}".rstrip(), remedy)

@@ -2,31 +2,34 @@
 
 import re
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.checks import Finding
+from cli.checks.late import LATE_SHARE_MAX, check_late
+from cli.in_force import differences, source
 from deploy.local.endpoints import Endpoints
 from deploy.local.paths import Home
 from deploy.local.process import tail
 from processors.errors import ConfigError, RetryableError
-from processors.featurize.config import FeaturizeConfig
 from processors.runtime.changelog import read_counts
 from processors.runtime.layout import layout_of
 from processors.runtime.offsets import GroupOffsets
-from processors.runtime.topics import TopicState, describe_topics
+from processors.runtime.topics import TopicState, describe_topics, partitions_at
 from processors.score.model import load_model, model_path
-from processors.topology import PARTITIONS, STAGE_NAMES, TOPOLOGY
-from schemas.features import load_pack
+from processors.score.stage import served_packs
+from processors.topology import BRANCHES, PLATFORM_STAGES, TOPOLOGY
 from schemas.registry import load_registry
 
 TIMEOUT_S = 10.0
+NAMES = tuple(row.stage for row in TOPOLOGY + BRANCHES)
 LOG_AGE_S_MAX = 86_400.0
 """Errors of an older log are history."""
 LATE_FATES = ("late", "too_late")
-LATE_SHARE_MAX = 0.1
-"""A feed that stalls makes some records late; a tenth of all means older data behind newer."""
+ASKED_AT_ONCE = 14
+"""Questions to the broker under way at once: two for each of the six groups, and the late ticks."""
 # "2026-01-31 12:00:00,000 ERROR ..." of ours and of Kafka's; "mps: ..." is the one line with which a command ends.
 _ERROR = re.compile(
     r"^\S+ \S+ (ERROR|CRITICAL|FATAL)\b|^\S+ (ERROR|FATAL) |^mps: (?!warning)|^[\w.]*(Error|Exception)\b"
@@ -34,54 +37,65 @@ _ERROR = re.compile(
 
 
 def check_topics(endpoints: Endpoints | None) -> list[Finding]:
-    """Return the topics with their partitions, and of each group how far it is behind."""
+    """Return the topics with their partitions, of each group how far it is behind, and which ticks came late."""
     if endpoints is None:
         return [Finding("topics", "topics", "ok", "not looked at: no broker is up")]
     servers = endpoints.bootstrap_servers
     try:
         states = {s.name: s for s in describe_topics(servers)}
-        return [_topics(list(states.values())), *_groups(servers, states)]
+        # Nearly all of the time is waiting for the broker: everything is asked at once.
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            late = pool.submit(check_late, servers, states)
+            groups = _groups(servers, states, pool)
+            return [_topics(list(states.values()), partitions_at(servers)), *groups, *late.result()]
     except (RetryableError, KafkaException) as e:
         return [Finding("topics", "topics", "fail", str(e), "see the line of Kafka above")]
 
 
-def _topics(states: list[TopicState]) -> Finding:
+def _topics(states: list[TopicState], partitions: int) -> Finding:
     missing = [s.name for s in states if not s.partitions]
     if missing:
         return Finding("topics", "topics", "warn", f"missing: {', '.join(missing)}", "mps topics --create")
-    wrong = [f"{s.name} has {s.partitions}" for s in states if s.partitions != PARTITIONS]
-    if wrong and len({s.partitions for s in states}) > 1:
-        remedy = "all topics need the same number: delete the odd ones, or use another --prefix"
+    own = {name: topic.partitions for name, topic in load_registry().topics.items()}
+    wrong = [f"{s.name} has {s.partitions}" for s in states if s.partitions != (own[s.name] or partitions)]
+    if wrong:
+        remedy = (
+            f"all topics but the gathered need {partitions}, the platform's number: set MPS_PARTITIONS to what they "
+            "have, delete the odd ones, or use another --prefix"
+        )
         return Finding("topics", "topics", "fail", f"partitions differ: {', '.join(wrong)}", remedy)
     count = sum(s.offsets for s in states)
     return Finding("topics", "topics", "ok", f"{len(states)} topics, {count:,} offsets in use")
 
 
-def _groups(servers: str, states: dict[str, TopicState]) -> list[Finding]:
+def _groups(servers: str, states: dict[str, TopicState], pool: ThreadPoolExecutor) -> list[Finding]:
     """Return a line for every group of stages; a group may be a chain, ``reconcile-bars``."""
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     listed = admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S).valid
-    names = sorted((g.group_id for g in listed if set(g.group_id.split("-")) <= set(STAGE_NAMES)), key=_place)
+    names = sorted((g.group_id for g in listed if set(g.group_id.split("-")) <= set(NAMES)), key=_place)
+    source_of = {row.stage: states[row.source] for row in TOPOLOGY + BRANCHES}
+    state_of = {name: source_of[name.split("-")[0]] for name in names}
+    behind = {name: pool.submit(_behind, servers, name, state_of[name]) for name in names}
+    fates = {name: pool.submit(read_counts, servers, f"{name}.changelog", state_of[name].partitions) for name in names}
     findings = []
-    source_of = {row.stage: row.source for row in TOPOLOGY}
     for name in names:
-        findings += _fates(servers, name)
-        state = states[source_of[name.split("-")[0]]]
+        findings += _fates(fates[name])
+        state, left = state_of[name], behind[name].result()
         members = len(admin.describe_consumer_groups([name])[name].result(TIMEOUT_S).members)
-        behind = _behind(servers, name, state)
-        progress = f"{behind:,} offsets behind in" if behind else "has done all of"
+        progress = f"{left:,} offsets behind in" if left else "has done all of"
         found = f"{members} member(s), {progress} {state.name}"
-        if behind and not members:
-            findings.append(Finding("topics", f"group {name}", "warn", found, "nobody works on it: `mps up --stages`"))
+        if left and not members:
+            start = "mps up --stages" if name in PLATFORM_STAGES else f"mps run {name.replace('-', ' ')}"
+            findings.append(Finding("topics", f"group {name}", "warn", found, f"nobody works on it: `{start}`"))
         else:
             findings.append(Finding("topics", f"group {name}", "ok", found))
     return findings
 
 
-def _fates(servers: str, group: str) -> list[Finding]:
-    """Return a line for each stage of a group whose input comes too late: nothing is lost, but no bar is made of it."""
+def _fates(counted: Future[dict[str, dict[str, int]]]) -> list[Finding]:
+    """Return a line for each stage of a group of which much came too late: nothing is lost, but no bar is made."""
     findings = []
-    for stage, fates in read_counts(servers, f"{group}.changelog", PARTITIONS).items():
+    for stage, fates in counted.result().items():
         late = sum(fates.get(fate, 0) for fate in LATE_FATES)
         total = sum(fates.values())
         if late > LATE_SHARE_MAX * total:
@@ -92,7 +106,7 @@ def _fates(servers: str, group: str) -> list[Finding]:
 
 
 def _place(group: str) -> int:
-    return STAGE_NAMES.index(group.split("-", 1)[0])
+    return NAMES.index(group.split("-", 1)[0])
 
 
 def _behind(servers: str, group: str, state: TopicState) -> int:
@@ -138,6 +152,16 @@ def _with_records(servers: str, topic: str, begin: dict[int, int]) -> set[int]:
     return found | open_
 
 
+def check_configuration() -> Finding:
+    """Return which knobs are not at their defaults, or what is wrong with the file that sets them."""
+    try:
+        changed = differences()
+    except ConfigError as e:
+        return Finding("configuration", "knobs", "fail", f"{e.where}: {e.key} is {e.value!r}", e.remedy)
+    told = ", ".join(f"{key} {value} (default {default})" for key, (value, default) in changed.items())
+    return Finding("configuration", "knobs", "ok", source() + (f": {told}" if told else ""))
+
+
 def check_model() -> Finding:
     """Return whether there is a model that fits the rows that featurize makes."""
     path = model_path()
@@ -146,12 +170,13 @@ def check_model() -> Finding:
         return Finding("model", "model", "warn", f"none at {path}", remedy)
     try:
         model = load_model(path)
-        pack = load_pack(FeaturizeConfig.from_environment().pack_id)
-        model.check(layout_of(load_registry().current("gold.v1").schema), pack.pack_id, pack.hash)
+        model.check(layout_of(load_registry().current("gold.v1").schema), served_packs())
     except ConfigError as e:
         return Finding("model", "model", "fail", f"{e.where}: {e.key} is {e.value!r}", e.remedy)
     frames = ", ".join(model.card.horizon_bars)
-    return Finding("model", "model", "ok", f"{model.card.name} version {model.version}, {frames}, pack {pack.pack_id}")
+    return Finding(
+        "model", "model", "ok", f"{model.card.name} version {model.version}, {frames}, pack {model.card.pack_id}"
+    )
 
 
 def check_logs(home: Home) -> list[Finding]:

@@ -1,6 +1,7 @@
 """``mps demo``: the whole job on recorded ticks, with an account at the end."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.commands.replay import SHIPPED, Speed
+from cli.commands.up import NEXT
 from cli.program import program
 from deploy.demo.run import Demo, Options, Result, wait_until_drained
 from deploy.demo.view import LiveView, account_view, summary, summary_table
@@ -20,11 +22,6 @@ from processors.feeds.files import open_recording
 
 LINE_EVERY_S = 3.0
 """Between two lines of progress where nobody watches a terminal."""
-TRY_NEXT = (
-    'sql "SELECT symbol_id, tf, count() AS bars, round(avg(n_trades)) AS ticks FROM ohlcv GROUP BY ALL"',
-    "score EURUSD:FX --tf 1m",
-    "tail signals.v1 -n 3 --from-beginning",
-)
 
 
 @click.command()
@@ -39,7 +36,8 @@ def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str,
     """Run the whole job: real ticks become signals on a real Kafka, and every record is accounted for.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped ones where none is named. Data of an
-    earlier demo is replaced. The first run trains the baseline model (about half a minute).
+    earlier demo is replaced. Where there is no model yet, one is trained on the earlier part of these ticks (about
+    half a minute), and only later rows are scored; `mps train` makes another.
 
     \b
     mps demo                    everything, as fast as it goes
@@ -63,7 +61,11 @@ def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str,
     finally:
         running.__exit__(*sys.exc_info())
     if not result.even:
-        raise click.ClickException("the account does not come out: see the lines above")
+        off = [line for line in result.lines if not line.even]
+        raise click.ClickException(
+            "the account does not come out: "
+            + "; ".join(f"{line.what}: {line.left:,} is not {sum(line.parts.values()):,}" for line in off)
+        )
 
 
 def _steps(console: Console) -> Callable[[str], None]:
@@ -72,8 +74,8 @@ def _steps(console: Console) -> Callable[[str], None]:
 
     def tell(text: str) -> None:
         nonlocal last
-        # What stands behind the comma counts seconds.
-        step = text.split(",", maxsplit=1)[0]
+        # Seconds that are counted make no new step.
+        step = re.sub(r", \d+ s$", "", text)
         if step != last:
             console.print(step, highlight=False, soft_wrap=True)
         last = step
@@ -111,7 +113,7 @@ def _print(console: Console, result: Result, speed: float | None, *, as_json: bo
     console.print(summary_table(result, speed))
     # What the demo has stored is there again once the parts are up.
     console.print("\n[bold]Try next[/]" + (" in another terminal" if serve else ""))
-    for line in TRY_NEXT if serve else ("up", *TRY_NEXT):
+    for line in NEXT if serve else ("up", *NEXT):
         console.print(f"  {program()} {line}", highlight=False, soft_wrap=True)
     if serve:
         console.print("\nServing until Ctrl-C.")

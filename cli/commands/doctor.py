@@ -41,13 +41,14 @@ def doctor(*, as_json: bool) -> None:
 def _findings() -> Iterator[Finding]:
     from cli.checks.machine import check_machine
     from cli.checks.parts import check_parts, known_endpoints
-    from cli.checks.work import check_logs, check_model, check_topics
+    from cli.checks.work import check_configuration, check_logs, check_model, check_topics
 
     where = home()
     endpoints = known_endpoints(where)
     yield from check_machine(where)
     yield from check_parts(where, endpoints)
     yield from check_topics(endpoints)
+    yield check_configuration()
     yield check_model()
     yield from check_logs(where)
 

@@ -13,7 +13,11 @@ from processors.errors import PlatformError
 
 
 @click.command()
-@click.option("--wipe", is_flag=True, help="Remove the topics, ClickHouse, Redis and the logs too; the model stays.")
+@click.option(
+    "--wipe",
+    is_flag=True,
+    help="Remove the topics, ClickHouse, Redis, the lake, back-fills and the logs too; models stay.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was stopped and removed as one JSON object.")
 def down(*, wipe: bool, yes: bool, as_json: bool) -> None:
@@ -52,7 +56,11 @@ def down(*, wipe: bool, yes: bool, as_json: bool) -> None:
 
 def _data(where: Home) -> list[Path]:
     """Return what a run leaves behind, as far as it is there. Models are made by training, not by a run."""
-    return [path for path in (where.kafka, where.clickhouse, where.redis, where.logs) if path.exists()]
+    return [
+        path
+        for path in (where.kafka, where.clickhouse, where.redis, where.lake, where.features, where.logs)
+        if path.exists()
+    ]
 
 
 def _size_bytes(folder: Path) -> int:

@@ -10,11 +10,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from deploy.local.endpoints import from_environment, load_endpoints
+from cli.instruments import use_reference
+from cli.log_end import RAW, newest_event_ns
+from cli.options import partitions_option
+from deploy.local.endpoints import find_broker
 from deploy.local.paths import CHECKOUT, home
-from processors.feeds.files import Recording, open_recording
+from processors.errors import RetryableError
+from processors.feeds.files import Recording, open_recording, present
 from processors.feeds.publish import Published, Publisher, ReplayOptions
-from processors.topology import PARTITIONS
+from processors.runtime.topics import describe_topics
 
 SHIPPED = CHECKOUT / "deploy" / "demo" / "market"
 """The ticks in the repository: what is published where no file is given."""
@@ -60,24 +64,26 @@ class _Time(click.ParamType):
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--speed", type=Speed(), default="max", show_default=True, metavar="1|10|max",
               help="Recorded seconds a second, or as fast as it goes. Gaps are cut to 2 s.")  # fmt: skip
-@click.option("--partitions", type=click.IntRange(1, 1024), default=PARTITIONS, show_default=True,
-              help="Partitions of ticks.raw.v1; created where missing.")  # fmt: skip
+@partitions_option
 @click.option("--limit", type=click.IntRange(1), help="Most ticks to publish.")
 @click.option("--from", "begin_ns", type=_Time(), help="First event time, UTC: 2014-05-02T12:30.")
 @click.option("--to", "end_ns", type=_Time(), help="Event time to stop before.")
 @click.option("--resume", is_flag=True, help="Go on after what the topic holds already of the same files and options.")
+@click.option("--late", is_flag=True, help="Publish although all ticks are older than what the platform has seen.")
+@click.option("--strict", is_flag=True, help="Refuse files with rows that would go to the dead letter.")
 @click.option("--prefix", default="", help="Stands before the topic's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object, and no progress bar.")
 def replay(
-    *, files: tuple[Path, ...], speed: float | str, partitions: int, limit: int | None, begin_ns: int | None,
-    end_ns: int | None, resume: bool, prefix: str, as_json: bool,
+    *, files: tuple[Path, ...], speed: float | str, partitions: int | None, limit: int | None, begin_ns: int | None,
+    end_ns: int | None, resume: bool, late: bool, strict: bool, prefix: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Publish recorded ticks to ticks.raw.v1 with their true event times.
 
-    FILES are Parquet files, or folders of them; without any, the ticks in deploy/demo/market. A file is recognised by
-    its columns: FX and CFD quotes by vendor, Binance book tickers and trades, futures trades by contract, Databento
-    trades and top of book, equity trades and one-sided quotes by exchange. Files are merged by time. A partition that
-    is quiet while others are not gets clock marks, so that its bars close.
+    FILES are Parquet, CSV, LEAN zip, Databento DBN or raw message files, or folders of them; without any, the ticks in
+    deploy/demo/market. A table is recognised by its columns: FX and CFD quotes by vendor, Binance book tickers and
+    trades, futures trades by contract, Databento trades and top of book, equity trades and one-sided quotes by
+    exchange. Files are merged by time. A partition that is quiet while others are not gets clock marks, so that its
+    bars close.
 
     \b
     mps replay                                    the shipped ticks, at full speed
@@ -85,13 +91,18 @@ def replay(
     mps replay my/*.parquet --from 2014-05-02     your own, from a day on
     mps replay --resume                           go on after an interruption
     """
+    use_reference(prefix)
     options = ReplayOptions(
         speed=None if isinstance(speed, str) else speed, limit=limit, begin_ns=begin_ns, end_ns=end_ns,
-        resume=resume, partitions=partitions, prefix=prefix,
+        resume=resume, partitions=partitions, prefix=prefix, late=late,
     )  # fmt: skip
-    where = from_environment().get("bootstrap_servers") or load_endpoints(home()).bootstrap_servers
-    recording = open_recording(files or (SHIPPED,))
-    for warning in recording.warnings:
+    # What was asked for first: a name that is wrong stays wrong when the platform is up.
+    given = present(files or (SHIPPED,))
+    where = find_broker(home())
+    recording = open_recording(given, strict=strict)
+    # Before the warnings: to whoever has no broker they are no news.
+    describe_topics(where, prefix)
+    for warning in (*recording.warnings, *recording.rejects):
         _warn(warning)
     account = _published(where, recording, options, quiet=as_json)
     if as_json:
@@ -113,7 +124,21 @@ def _published(where: str, recording: Recording, options: ReplayOptions, *, quie
             bar.update(task, completed=account.ticks, clock=_utc(clock_ns, "%Y-%m-%d %H:%M:%S"), rate=rate)
 
     with nullcontext() if quiet else bar:
-        return Publisher(where, tell, _warn).publish(recording, options)
+        return _Publisher(where, tell, _warn).publish(recording, options)
+
+
+class _Publisher(Publisher):
+    """Knows the greatest event time of the topic, where the last records may be older ticks behind newer ones."""
+
+    def _newest_event_ns(self, topic: str, options: ReplayOptions) -> dict[int, int]:
+        # A resumed replay goes on with what is no older than what is there.
+        if options.resume:
+            return {}
+        try:
+            return newest_event_ns(self.bootstrap_servers, topic.removesuffix(RAW))
+        except RetryableError:
+            # For a warning only.
+            return {}
 
 
 def _warn(text: str) -> None:
@@ -141,6 +166,7 @@ def _account(account: Published, recording: Recording) -> dict[str, Any]:
         "ticks_per_s": round(account.ticks_per_s),
         "gaps_cut": account.gaps_cut,
         "warnings": [*recording.warnings, *account.warnings],
+        "rejects": list(recording.rejects),
     }
 
 

@@ -1,22 +1,36 @@
 """``mps run``: run one or several neighbouring stages of the topology as one process."""
 
 import logging
+import os
 import signal
+import socket
 
 import click
 
+from cli.instruments import use_reference
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
+from processors.reconcile.learned import SourceMetrics
+from processors.reconcile.stage import ReconcileStage
 from processors.runtime.config import KafkaConfig
 from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
-from processors.runtime.topics import create_changelog, create_topics
-from processors.topology import build_chain
+from processors.runtime.topics import create_changelog, create_topics, partitions_at
+from processors.topology import PARTITIONS_VARIABLE, build_chain, chain_of
+
+OF_MACHINE = "hostname"
+"""In place of an instance: the name of this machine."""
+
+
+def instance_name(instance: str) -> str:
+    """Return the name of this process in its group: as given, or that of the machine."""
+    return socket.gethostname() if instance == OF_MACHINE else instance
 
 
 @click.command()
 @click.argument("stages", nargs=-1, required=True, metavar="STAGE...")
-@click.option("--instance", default="0", show_default=True, help="Name of this process in its group, kept on restart.")
+@click.option("--instance", default="0", show_default="MPS_INSTANCE, else 0", envvar="MPS_INSTANCE",
+              help="Name of this process in its group, kept on restart; no two at a time have the same.")  # fmt: skip
 @click.option("--path", type=click.Choice(["auto", "native", "plain"]), default="auto", show_default=True,
               help="How records reach librdkafka; both give the same bytes.")  # fmt: skip
 @click.option("--prefix", default="", help="Put before every topic and group.")
@@ -38,28 +52,45 @@ def run(
 ) -> None:  # fmt: skip
     """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
-    STAGE is reconcile, bars, featurize, regime or score. Several stages must be neighbours: they share transactions
-    and hand records over in memory, while every topic between them is written all the same.
+    Two processes of one stage share its partitions; each needs an --instance of its own, or the younger fences the
+    older. The instance `hostname` stands for the name of this machine, so that containers of one service differ.
+
+    STAGE is reconcile, bars, featurize, regime or score; or rolls, activity or cross, alone. Several stages must be
+    neighbours: they share transactions and hand records over in memory, while every topic between them is written all
+    the same.
 
     \b
     mps run reconcile                 one stage
     mps run reconcile bars            two in one process
     mps run reconcile --instance 1    a second process shares the partitions
+
+    Symbols that were imported by `mps reference import` are known with MPS_REFERENCE=topic, else those of the list of
+    instruments (MPS_INSTRUMENTS).
     """
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # What was asked for first: a name that is wrong stays wrong when the platform is up.
+    names = chain_of(list(stages))
+    use_reference(prefix)
     servers = find_broker(home())
-    chain = build_chain(list(stages))
+    partitions = partitions_at(servers, prefix)
+    # A stage is built with the configuration of the environment, and the one that gathers all partitions counts them.
+    os.environ[PARTITIONS_VARIABLE] = str(partitions)
+    chain = build_chain(names)
     # A chain is a group of its own: its state and offsets do not mix with those of the single stages.
     group = "-".join(stage.name for stage in chain)
     config = KafkaConfig(
-        servers, group, instance=instance, prefix=prefix, path=path, commit_interval_ms=commit_interval_ms,
+        servers, group, instance=instance_name(instance), prefix=prefix, path=path,
+        commit_interval_ms=commit_interval_ms,
         group_protocol=group_protocol, retries_max=retries, dead_letter_share_max=dead_letter_share,
         accept_loss=accept_loss,
     )  # fmt: skip
     create_topics(servers, prefix=prefix)
-    create_changelog(servers, config.changelog)
+    create_changelog(servers, config.changelog, partitions)
     driver = KafkaDriver(Pipeline(chain), config)
     if metrics_port is not None:
+        for stage in chain:
+            if isinstance(stage, ReconcileStage):
+                driver.metrics.registry.register(SourceMetrics(stage.opened, stage.config))
         driver.metrics.serve(metrics_port)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: driver.stop())

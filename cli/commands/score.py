@@ -1,7 +1,9 @@
 """``mps score``."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -14,6 +16,8 @@ from rich.table import Table
 from deploy.local.endpoints import from_environment, load_endpoints
 from deploy.local.paths import home
 from processors.errors import ConfigError, PlatformError
+from processors.score.model import model_path
+from schemas.instruments import load_instruments
 from serving.client import score as ask
 from serving.generated import score_pb2 as pb
 from serving.messages import timestamp
@@ -44,16 +48,24 @@ def score(
     # The other addresses need not be known.
     where = address or from_environment().get("grpc_address") or load_endpoints(home()).grpc_address
     if where is None:
-        raise ConfigError("ScoreService", "address", None, "start it with `mps serve`, or name one with --address")
+        raise _not_running()
     with _channel(where, tls_ca) as channel:
         try:
             signal = ask(channel, request)
         except grpc.RpcError as e:
-            raise PlatformError(_sentence(e, where)) from e
+            raise PlatformError(_meant(e, symbol_id) or _sentence(e, where)) from e
     if as_json:
         click.echo(MessageToJson(signal, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
     else:
         Console().print(_panel(signal))
+
+
+def _not_running() -> PlatformError:
+    """Return why no ScoreService has announced itself, and what to do."""
+    start = "start it with `mps serve`"
+    if not model_path().is_file():
+        start = f"there is no model at {model_path()} yet: make one with `mps train`, then start it with `mps up`"
+    return PlatformError(f"the ScoreService is not running: {start}, or name another with --address")
 
 
 def as_of_ns(text: str) -> int:
@@ -94,6 +106,22 @@ def _sentence(error: grpc.RpcError, where: str) -> str:
     if name == "UNAVAILABLE" and details.startswith("failed to connect to all addresses"):
         return f"UNAVAILABLE: no ScoreService listens on {where}: start it with `mps serve`"
     return f"{name}: {details}"
+
+
+def _meant(error: grpc.RpcError, symbol_id: str) -> str:
+    """Return a question with the names most like one that is no instrument; an empty text where none is like it."""
+    if error.code() != grpc.StatusCode.NOT_FOUND or " is no instrument" not in (error.details() or ""):
+        return ""
+    near = near_names(symbol_id, load_instruments().by_symbol)
+    return f"NOT_FOUND: {symbol_id} is no instrument: did you mean {' or '.join(near)}?" if near else ""
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the symbols most like a name, at most three: those of the same ticker, else those spelt much like it."""
+    ticker = name.upper().split(":")[0]
+    symbols = sorted(known)
+    same = [s for s in symbols if s.split(":")[0].replace("-", "") == ticker.replace("-", "").replace("/", "")]
+    return same[:3] or get_close_matches(name.upper(), symbols, n=3, cutoff=0.6)
 
 
 def _panel(s: pb.Signal) -> Panel:

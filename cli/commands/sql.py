@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from deploy.local.endpoints import Endpoints, from_environment, load_endpoints
+from cli.feature_service import known_endpoints
+from deploy.local.endpoints import Endpoints
 from deploy.local.paths import home
 from offline.warehouse.ask import answers, ask
 from offline.warehouse.client import DATABASE
 from offline.warehouse.engine import Answer, Engine, QueryError, is_owned
 from offline.warehouse.guard import format_of
-from processors.errors import ConfigError, PlatformError
+from processors.errors import PlatformError
 
 ROWS_SHOWN = 100
 UNKNOWN_TABLE, UNKNOWN_DATABASE = 60, 81
@@ -30,8 +31,14 @@ UNKNOWN_TABLE, UNKNOWN_DATABASE = 60, 81
 def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: int) -> None:
     """Ask ClickHouse; QUERY is one reading statement, or - to read it from standard input.
 
-    Tables: bars, gold, signals, freshness, dead_letters. Views: ohlcv (latest revision of each bar),
-    gold_asof(as_of = '...'), signal_gates, freshness_now. `mps sql "DESCRIBE gold"` tells what each column means.
+    What is wider than the terminal is shown row by row, one value a line.
+
+    Tables: bars, gold, cross, signals, freshness, alerts, drift, events, dead_letters, sources (topics that the rows
+    come from), migrations (what was done to them). Views: ohlcv (latest revision of each bar), signal_outcomes,
+    ohlcv_resampled(minutes = 30), bars_gold(tf = '1m', gold_tf = '1h'), gold_asof(as_of = '...'), signal_gates,
+    freshness_now, events_once (each event once, where events has it once a partition), corporate_factors and
+    ohlcv_adjusted(as_of = '...', convention = 'ex_close' or 'previous_close').
+    What each column means: `mps sql "DESCRIBE gold"`.
 
     \b
     mps sql "SELECT symbol_id, tf, count() FROM bars GROUP BY ALL ORDER BY ALL"
@@ -51,12 +58,24 @@ def sql(query: str, *, as_json: bool, as_csv: bool, named: str | None, limit: in
     if machine:
         click.get_binary_stream("stdout").write(answer.body)
     elif answer.body:
-        _show(json.loads(answer.body), limit, elapsed_s)
+        _show(json.loads(answer.body), text, limit, elapsed_s)
+
+
+def rows_of(query: str) -> list[dict[str, Any]]:
+    """Return the rows of a query by column, integers as they are.
+
+    Raises
+    ------
+    PlatformError
+        There is no warehouse, or it refused the query.
+    """
+    body = _answer(query, "JSONEachRow", {"output_format_json_quote_64bit_integers": "0"}).body
+    return [json.loads(line) for line in body.splitlines()]
 
 
 def _answer(text: str, default_format: str, settings: dict[str, str]) -> Answer:
     """Ask whoever has the warehouse: the server, the process that owns the path, or the engine itself."""
-    known = _known()
+    known = known_endpoints()
     try:
         if known.clickhouse_url:
             return ask(known.clickhouse_url, text, default_format, database=_database(known), settings=settings)
@@ -80,48 +99,27 @@ def _answer(text: str, default_format: str, settings: dict[str, str]) -> Answer:
         raise PlatformError(f"{e}{hint}") from None
 
 
-def _known() -> Endpoints:
-    """Return the addresses as far as they are known: SQL works on what was stored when nothing runs, too."""
-    try:
-        return load_endpoints(home())
-    except ConfigError:
-        return Endpoints(**{"bootstrap_servers": "", "redis_url": "", "registry_url": "", **from_environment()})
-
-
 def _database(known: Endpoints) -> str:
     from urllib.parse import urlsplit
 
     return urlsplit(known.clickhouse_url or "").path.strip("/") or DATABASE
 
 
-def _show(found: dict[str, Any], limit: int, elapsed_s: float) -> None:
-    from rich import box
+def _show(found: dict[str, Any], query: str, limit: int, elapsed_s: float) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
+
+    from cli.sql_view import answer_view
 
     # A pipe has no width: lines are as long as they must be there.
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in found["meta"]:
-        right = any(kind in column["type"] for kind in ("Int", "Float", "Decimal"))
-        table.add_column(column["name"], justify="right" if right else "left", no_wrap=True)
     rows = found["data"]
-    for row in rows[:limit]:
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
+    view = answer_view(found, rows[:limit], query, console)
+    # Lines of a table fit; a long value below its name is left to the terminal.
+    console.print(view, soft_wrap=isinstance(view, Text))
     more = f"first {limit} rows (--limit shows more, --csv and --json give all)" if len(rows) > limit else _count(rows)
     console.print(f"{more} in {elapsed_s * 1e3:.0f} ms", style="dim", markup=False)
 
 
 def _count(rows: list[Any]) -> str:
     return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
-
-
-def _cell(value: Any) -> Any:
-    from rich.text import Text
-
-    if value is None:
-        return Text("null", style="dim")
-    if isinstance(value, float):
-        return Text(f"{value:.10g}")
-    return Text(value if isinstance(value, str) else json.dumps(value))

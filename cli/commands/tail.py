@@ -44,8 +44,14 @@ def tail(
         read_committed=not read_uncommitted,
     ) as reader:
         decoder = RecordDecoder(load_registry())
+        told = to_end
         while left != 0 and not (to_end and reader.is_live):
-            for message in reader.poll(BATCH, POLL_S):
+            messages = reader.poll(BATCH, POLL_S)
+            if not messages and reader.is_live and not told:
+                # On standard error: what reads the records must not read it.
+                click.echo(_waiting(topic, from_beginning=from_beginning), err=True)
+                told = True
+            for message in messages:
                 place = reader.places[message.partition() or 0]
                 beyond = to_end and (message.offset() or 0) >= place.end
                 if left == 0 or beyond or (key is not None and message.key() != key.encode()):
@@ -53,6 +59,11 @@ def tail(
                 if not _print(to_json(_line(message, decoder))):
                     return
                 left = None if left is None else left - 1
+
+
+def _waiting(topic: str, *, from_beginning: bool) -> str:
+    more = "" if from_beginning else "; --from-beginning shows what is there"
+    return f"waiting for new records of {topic} until Ctrl-C{more}"
 
 
 def _line(message: Message, decoder: RecordDecoder) -> dict[str, Any]:

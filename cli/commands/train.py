@@ -1,4 +1,4 @@
-"""``mps train``: recorded ticks to a deployed baseline model."""
+"""``mps train``: recorded ticks to a deployed baseline model, or recipes to registered models."""
 
 import json
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from deploy.local.paths import CHECKOUT
 from processors.errors import ConfigError
+from schemas.features import FOUNDING_PACK
 
 COLUMNS = (
     "indep.: rows whose outcomes do not overlap. base: log loss of always saying the share of ups in training. "
@@ -47,29 +48,65 @@ def _table(report: dict[str, Any]) -> Table:
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file.  [MPS_MODEL or .mps]")
-@click.option("--until", metavar="TIME", help="Newest time that training may see (UTC).  [60 % of the rows]")
-@click.option("--seed", default=1, show_default=True, help="The same rows and seed give the same file.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path),
+              help="The model file; of several recipes the folder.  [MPS_MODEL or .mps]")  # fmt: skip
+@click.option("--until", metavar="TIME",
+              help="Newest time that training may see (UTC).  [60 % of the rows; of a recipe all]")  # fmt: skip
+@click.option("--pack", default=FOUNDING_PACK, show_default=True,
+              help="Of the baseline: feature pack; a model of cross_section_v1 or v2 is for research, no stage scores "
+                   "it.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True,
+              help="Of the baseline; a recipe has its own. The same rows and seed give the same file.")  # fmt: skip
+@click.option("--experiment", help="Of recipes: whose trials they are, in the registry.  [the recipe's id]")
+@click.option("--no-register", is_flag=True, help="Of recipes: leave the registry alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: int, as_json: bool) -> None:
-    """Train the baseline on recorded ticks, export it to ONNX, and judge it on the rows after.
+def train(
+    *, files: tuple[Path, ...], out: Path | None, until: str | None, pack: str, seed: int, experiment: str | None,
+    no_register: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Train a model on recorded ticks, export it to ONNX, and judge it on rows that it has not seen.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
     through the same stages as live ticks, in memory. The score stage never scores a row that training has seen.
 
+    Files that end in .yaml are recipes: each is walked forward fold by fold, calibrated, given conformal intervals,
+    exported through the gate, and registered with its evidence (`mps models list`). A run that was broken off goes on
+    where it was. Without a recipe the baseline is trained.
+
     \b
-      mps train                                  the shipped recordings
-      mps train my_ticks.parquet --out my.onnx   your own; deploy with MPS_MODEL=my.onnx
+      mps train                                      the baseline on the shipped recordings
+      mps train my_ticks.parquet --out my.onnx       your own; deploy with MPS_MODEL=my.onnx
+      mps train offline/recipes/examples/fx_tft.yaml
+      mps train offline/recipes/examples/fx_*.yaml --experiment fx
     """
-    from offline.dataset import record_gold
+    recipes = tuple(f for f in files if f.suffix in {".yaml", ".yml"})
+    if recipes:
+        from cli.recipes import train_recipes
+
+        ticks = tuple(f for f in files if f not in recipes)
+        train_recipes(
+            recipes, ticks or (RECORDINGS,), out, _until_ns(until), experiment, register=not no_register,
+            as_json=as_json,
+        )  # fmt: skip
+        return
+    _baseline(files, out, until, pack, seed, as_json=as_json)
+
+
+def _baseline(
+    files: tuple[Path, ...], out: Path | None, until: str | None, pack: str, seed: int, *, as_json: bool
+) -> None:
+    from offline.dataset import record_gold, record_rows
+    from offline.features.packs import load_view
+    from offline.features.sources import CROSS
     from offline.train_baseline import train_baseline
+    from processors.feeds.files import present
     from processors.score.model import model_path
 
-    recordings = list(files) or sorted(RECORDINGS.glob("*.parquet"))
-    if not recordings:
-        raise ConfigError(str(RECORDINGS), "*.parquet", "none", "name recorded ticks: mps train FILES...")
-    path, until_ns = out or model_path(), _until_ns(until)
+    recordings = present(files or (RECORDINGS,))
+    path, until_ns, of_cross = out or model_path(), _until_ns(until), load_view(pack).source is CROSS
+    if of_cross and out is None:
+        raise ConfigError("mps train", "--out", None, f"a file of its own: a model of {pack} cannot be deployed")
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -81,8 +118,10 @@ def train(files: tuple[Path, ...], out: Path | None, until: str | None, seed: in
             ticks += n
             bar.update(task, description=f"ticks to gold rows: {ticks:,}")
 
-        gold = record_gold(recordings, count)
-        report = train_baseline(gold, path, seed, lambda step: bar.update(task, description=f"model: {step}"), until_ns)
+        gold, cross = record_rows(recordings, count) if of_cross else (record_gold(recordings, count), None)
+        report = train_baseline(
+            gold, path, seed, lambda step: bar.update(task, description=f"model: {step}"), until_ns, pack, cross
+        )
     if as_json:
         click.echo(json.dumps(report, sort_keys=True))
         return

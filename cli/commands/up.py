@@ -15,19 +15,23 @@ from deploy.local.stack import Stack
 from deploy.local.supervisor import term_as_interrupt
 
 NEXT = (
-    'sql "SELECT symbol_id, tf, count() AS bars FROM ohlcv GROUP BY ALL ORDER BY ALL"',
+    "sql \"SELECT symbol_id, tf, count() AS bars FROM ohlcv WHERE tf IN ('1m', '1h') GROUP BY ALL ORDER BY ALL\"",
     "score EURUSD:FX --tf 1m",
     "tail signals.v1 -n 3 --from-beginning",
 )
+"""What there is to ask for, the first of it without a model too; `mps demo` and README name the same."""
 
 
 @click.command()
-@click.option("--stages", is_flag=True, help="Start the five stages too, so that what is published is worked on.")
+@click.option(
+    "--stages", is_flag=True, help="Start the stages too, cross among them, so that what is published is worked on."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what runs as one JSON object.")
 def up(*, stages: bool, as_json: bool) -> None:
     """Start the platform in the background, on the data of the last run, and wait until every part answers.
 
-    Kafka, Redis, the schema registry, the sink (which answers SQL) and, once there is a model, the ScoreService.
+    Kafka, Redis, the schema registry, the sink (which answers SQL) and, once there is a model, the ScoreService. With
+    the environment variable MPS_FEEDBACK also `mps feedback`, on the file that it names.
     What runs already is left running, so it may be called again at any time. Stop all of it with `mps down`.
 
     \b
@@ -49,9 +53,17 @@ def up(*, stages: bool, as_json: bool) -> None:
             console.print(f"\n[yellow]{service.name} is not started:[/] {service.note}", highlight=False)
     console.print("\n[bold]Try next[/]")
     mps = program()
-    for line in (("replay",) if stages else ()) + NEXT:
+    for line in _next(found, stages=stages):
         console.print(f"  {mps} {line}", highlight=False, soft_wrap=True)
     console.print(f"[dim]{mps} doctor checks all of it; {mps} down stops it.[/]", highlight=False, soft_wrap=True)
+
+
+def _next(services: list[Service], *, stages: bool) -> tuple[str, ...]:
+    """Return what can be called now; without a model nothing makes scores or signals yet."""
+    publish = ("replay",) if stages else ()
+    if all(service.state != "not started" for service in services):
+        return publish + NEXT
+    return ("train", "up --stages" if stages else "up", *publish, NEXT[0])
 
 
 def _table(endpoints: Endpoints, services: list[Service]) -> Table:

@@ -8,14 +8,15 @@ from collections import Counter
 import fastavro
 import numpy as np
 
+from deploy.demo.newest import FRESHNESS, SERIES, SIGNALS, Newest
 from deploy.demo.tap import Clocks, Tap
 from processors.runtime.batch import I64, MessageBatch
-from processors.runtime.codec import FlatCodec
 from processors.runtime.offsets import GroupOffsets
-from processors.topology import PARTITIONS, TOPOLOGY
+from processors.runtime.topics import partitions_at
+from processors.topology import TOPOLOGY
 from schemas.registry import load_registry
 
-RAW, SIGNALS, FRESHNESS, DEAD = "ticks.raw.v1", "signals.v1", "data.freshness", "dead.letter.v1"
+RAW, DEAD = "ticks.raw.v1", "dead.letter.v1"
 
 
 class Monitor:
@@ -32,13 +33,16 @@ class Monitor:
     def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
         self.prefix = prefix
         self._servers = bootstrap_servers
-        registry = load_registry()
-        self.taps = {name: Tap(bootstrap_servers, prefix + name, PARTITIONS) for name in registry.topics}
+        registry, partitions = load_registry(), partitions_at(bootstrap_servers, prefix)
+        self.taps = {
+            name: Tap(bootstrap_servers, prefix + name, topic.partitions_of(partitions))
+            for name, topic in registry.topics.items()
+        }
         self.clocks = Clocks()
         self.latencies_ms: list[I64] = []
         self.dead_reasons: Counter[tuple[str, str]] = Counter()
         self.freshness_states: Counter[str] = Counter()
-        self._codecs = {t: FlatCodec((e := registry.current(t)).schema, e.id) for t in (SIGNALS, FRESHNESS)}
+        self.newest = Newest()
         self._dead_schema = fastavro.parse_schema(registry.current(DEAD).schema)
         self._stop = threading.Event()
         self._failure: Exception | None = None
@@ -83,15 +87,15 @@ class Monitor:
     def _look(self, name: str, batch: MessageBatch) -> None:
         if name == RAW:
             self.clocks.add(batch)
-        elif name == SIGNALS:
-            columns, _ = self._codecs[name].decode(_named(batch, name))
-            offsets = np.asarray(columns["lineage.raw_offset"], np.int64)
-            self.latencies_ms.append(self.clocks.latency_ms(batch.partition, offsets, time.time() * 1000))
-        elif name == FRESHNESS:
-            columns, _ = self._codecs[name].decode(_named(batch, name))
-            symbols = self._codecs[name].layout.symbols["state"]
-            for state, n in zip(*np.unique(columns["state"], return_counts=True), strict=True):
-                self.freshness_states[symbols[int(state)]] += int(n)
+        elif name in SERIES:
+            columns = self.newest.add(name, _named(batch, name))
+            if name == SIGNALS:
+                offsets = np.asarray(columns["lineage.raw_offset"], np.int64)
+                self.latencies_ms.append(self.clocks.latency_ms(batch.partition, offsets, time.time() * 1000))
+            elif name == FRESHNESS:
+                symbols = columns.layout.symbols["state"]
+                for state, n in zip(*np.unique(columns["state"], return_counts=True), strict=True):
+                    self.freshness_states[symbols[int(state)]] += int(n)
         elif name == DEAD:
             for value in batch.values():
                 letter = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._dead_schema, None)
@@ -109,8 +113,9 @@ class Progress:
     """How far each stage has come, by its group's committed offsets."""
 
     def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
+        partitions = partitions_at(bootstrap_servers, prefix)
         self._offsets = {
-            row.stage: GroupOffsets(bootstrap_servers, prefix + row.stage, prefix + row.source, PARTITIONS)
+            row.stage: GroupOffsets(bootstrap_servers, prefix + row.stage, prefix + row.source, partitions)
             for row in TOPOLOGY
         }
 

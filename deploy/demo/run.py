@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from deploy.demo import newest
 from deploy.demo.account import Line, account
 from deploy.demo.monitor import Monitor, Progress
 from deploy.local.endpoints import Endpoints
@@ -21,14 +22,18 @@ from deploy.local.supervisor import Supervisor, stop_in_order, term_as_interrupt
 from processors.errors import PlatformError
 from processors.feeds.files import open_recording
 from processors.feeds.publish import Published, Publisher, ReplayOptions
-from processors.runtime.changelog import read_counts
-from processors.runtime.topics import create_changelog, create_topics
+from processors.runtime.changelog import read_account
+from processors.runtime.topics import create_changelog, create_topics, partitions_at
+from processors.sinks.redis_store import RedisStore
 from processors.sinks.stats import Stats, read_stats
-from processors.topology import PARTITIONS, STAGE_NAMES
+from processors.topology import STAGE_NAMES
 
 RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 DRAIN_S_MAX = 300.0
 """Longest wait after the last tick until every stage and sink has caught up."""
+LOOK_EVERY_S = 0.25
+IDLE_LOOKS = 40
+"""Ten seconds in which nothing has anything to do: rows that are missing then will not come any more."""
 
 Tell = Callable[[str], None]
 """Told what is being done, in a few words."""
@@ -91,6 +96,7 @@ class Demo:
     monitor: Monitor = field(init=False)
     progress: Progress = field(init=False)
     endpoints: Endpoints = field(init=False)
+    store: RedisStore = field(init=False)
     published: Published | None = None
     _stack: Stack = field(init=False)
     _exit: ExitStack = field(default_factory=ExitStack)
@@ -120,6 +126,8 @@ class Demo:
             shutil.rmtree(folder, ignore_errors=True)
         self._stack = self._exit.enter_context(Stack(self.home, progress=self.tell))
         self.endpoints = self._stack.endpoints
+        self.store = RedisStore.from_url(self.endpoints.redis_url)
+        self._exit.callback(self.store.client.close)
         self.tell("creating topics")
         create_topics(self.endpoints.bootstrap_servers)
         for stage in STAGE_NAMES:
@@ -141,15 +149,23 @@ class Demo:
     def _train(self) -> None:
         from processors.score.model import model_path
 
-        if model_path().is_file():
+        if (path := model_path()).is_file():
+            self.tell(f"scoring with the model that is there, {path}")
             return
-        self._spawn("train", "train", "--json", may_end=True)
+        # On the very ticks that are published: a model of others would say nothing of these.
+        self._spawn("train", "train", *(str(file.resolve()) for file in self.options.files), "--json", may_end=True)
         began = time.monotonic()
 
         def tick() -> None:
             self.tell(f"training the baseline on the earlier rows, {time.monotonic() - began:.0f} s")
 
-        self._stack.supervisor.wait("train", 600, tick=tick)
+        try:
+            self._stack.supervisor.wait("train", 600, tick=tick)
+        except PlatformError as e:
+            raise PlatformError(
+                f"{e}\nNo model can be made of these ticks: name more of them, or make one of the shipped ticks first, "
+                "with `mps train`, and run the demo again"
+            ) from e
 
     def feed(self, on_progress: Callable[[Published, int], None]) -> None:
         """Publish the recordings from a thread; ``check`` and ``fed`` tell how it goes."""
@@ -185,6 +201,7 @@ class Demo:
         for topic, rows in stats.rows.items():
             if rows != counts[topic]:
                 left[f"ClickHouse {topic}"] = counts[topic] - rows
+        left |= {f"Redis {topic}": n for topic, n in newest.behind(self.store, self.monitor.taps).items() if n}
         return left
 
     def stats(self) -> Stats:
@@ -211,21 +228,35 @@ class Demo:
         assert self.published is not None
         seconds = time.monotonic() - self._began
         fates: dict[str, dict[str, int]] = {}
+        told: dict[str, dict[str, int]] = {}
+        servers = self.endpoints.bootstrap_servers
         for stage in STAGE_NAMES:
-            fates |= read_counts(self.endpoints.bootstrap_servers, f"{stage}.changelog", PARTITIONS)
+            of_fates, of_topics = read_account(servers, f"{stage}.changelog", partitions_at(servers))
+            fates |= of_fates
+            told |= of_topics
         dead_by_stage: dict[str, int] = {}
         for (stage, _), n in self.monitor.dead_reasons.items():
             dead_by_stage[stage] = dead_by_stage.get(stage, 0) + n
         counts = self.monitor.counts()
-        lines = account(self.published.records, counts, fates, dead_by_stage, self.stats().rows)
+        lines = account(
+            self.published.records, counts, fates, dead_by_stage, self.stats().rows, told,
+            self.monitor.newest.against(self.store),
+        )  # fmt: skip
         return Result(
             self.published, counts, fates, dict(self.monitor.dead_reasons), dict(self.monitor.freshness_states), lines,
             self.monitor.latency_ms(0.5), self.monitor.latency_ms(0.99), seconds,
         )  # fmt: skip
 
+    def idle(self) -> bool:
+        """Whether every stage and sink says that it has nothing left to do, however many rows it has."""
+        return self.fed and self.stats().caught_up and not any(self.progress.behind(self.monitor).values())
+
 
 def wait_until_drained(demo: Demo, draw: Callable[[], None]) -> None:
     """Wait until the last tick is published and everything behind it is done.
+
+    Where everything says it is done, and yet a store has more or fewer rows than its topic, waiting mends nothing: the
+    account will tell.
 
     Raises
     ------
@@ -233,15 +264,16 @@ def wait_until_drained(demo: Demo, draw: Callable[[], None]) -> None:
         Something did not catch up within ``DRAIN_S_MAX`` of the last tick; the message says what.
     """
     deadline: float | None = None
-    quiet = 0
-    while quiet < 3:
+    quiet = idle = 0
+    while quiet < 3 and idle < IDLE_LOOKS:
         demo.check()
         draw()
-        time.sleep(0.25)
+        time.sleep(LOOK_EVERY_S)
         if not demo.fed:
             continue
         deadline = deadline or time.monotonic() + DRAIN_S_MAX
         # Three looks in a row: between two transactions of neighbouring stages nothing is behind for an instant.
         quiet = quiet + 1 if demo.drained() else 0
+        idle = idle + 1 if demo.idle() else 0
         if time.monotonic() > deadline:
             raise PlatformError(f"not drained {DRAIN_S_MAX:.0f} s after the last tick: {demo.behind()}")

@@ -34,7 +34,7 @@ class Tap:
             "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
             "logger": CLIENT_LOG,
         })  # fmt: skip
-        self._source = choose_path("auto").source(self._consumer, self.topic, self.topic, 50_000)
+        self._source = choose_path("auto").source(self._consumer, {self.topic: self.topic}, 50_000)
         places = [TopicPartition(self.topic, p, 0) for p in range(self.partitions)]
         self._source.assigned(places)
         self._consumer.assign(places)

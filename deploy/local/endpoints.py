@@ -42,6 +42,8 @@ class Endpoints:
         HTTP address of the process that owns chDB, set by that process.
     grpc_address
         "host:port" of the ScoreService, set by that process.
+    rest_url
+        Root of the REST door beside it, "http://host:port", set by that process; None where it has none.
     """
 
     bootstrap_servers: str
@@ -51,6 +53,7 @@ class Endpoints:
     clickhouse_path: str | None = None
     warehouse_url: str | None = None
     grpc_address: str | None = None
+    rest_url: str | None = None
 
 
 VARIABLES = {
@@ -61,6 +64,7 @@ VARIABLES = {
     "clickhouse_path": "MPS_CLICKHOUSE_PATH",
     "warehouse_url": "MPS_WAREHOUSE_URL",
     "grpc_address": "MPS_GRPC_ADDRESS",
+    "rest_url": "MPS_REST_URL",
 }
 """Field -> environment variable; the variable wins over the file."""
 
@@ -128,11 +132,6 @@ def announce(home: Home, **addresses: str | None) -> Endpoints:
 def _locked(home: Home) -> AbstractContextManager[None]:
     # Not the file itself: it is replaced at each writing.
     return locked(home.folder / "endpoints.lock")
-
-
-def as_environment(endpoints: Endpoints) -> dict[str, str]:
-    """Return the environment variables that give a child process these addresses."""
-    return {VARIABLES[field]: value for field, value in asdict(endpoints).items() if value}
 
 
 def _read(home: Home) -> dict[str, str | None]:

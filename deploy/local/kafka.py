@@ -11,16 +11,17 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Unpack
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.local import ports
+from deploy.local.embedded import EmbeddedPart, PartOptions
 from deploy.local.jars import class_path, kafka_folder
 from deploy.local.java import Java, find_java
 from deploy.local.kafka_config import BrokerFiles, log4j2_yaml, server_properties
-from deploy.local.process import Adopt, Child, spawn, tail
+from deploy.local.process import Child, tail
 from processors.errors import ConfigError, PlatformError
 
 PORT = 19092
@@ -33,47 +34,39 @@ DISK_FREE_MIN_BYTES = 1 << 30
 POLL_S = 0.03
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedPart):
     """A broker that keeps its data between starts.
 
     Parameters
     ----------
     folder
-        Configuration and data. Two brokers never share one.
+        Configuration and data.
     log_folder
         Receives `kafka.log` (the broker's) and `kafka.out` (the Java machine's).
-    port
-        Clients' port: refused if in use. None takes 19092, or a free one.
     heap_mb
         Largest Java heap, MiB.
-    dies_with_us
-        On Linux the broker stops when this process dies.
     java_options
         Added to the options of the Java machine.
-    adopt
-        Told the child and its port at once, before it answers: whoever dies then leaves a trace of it.
+    options
+        See `PartOptions`; the port is the clients', 19092 if free.
     """
+
+    name: ClassVar[str] = "Kafka"
+    preferred_port: ClassVar[int] = PORT
+    stop_grace_s: ClassVar[float] = STOP_GRACE_S
 
     def __init__(
         self,
         folder: Path,
         log_folder: Path,
         *,
-        port: int | None = None,
         heap_mb: int = HEAP_MB,
-        dies_with_us: bool = True,
         java_options: Sequence[str] = (),
-        adopt: Adopt | None = None,
+        **options: Unpack[PartOptions],
     ) -> None:
-        self.folder = folder.resolve()
-        self.log_folder = log_folder.resolve()
-        self.child: Child | None = None
-        self._required_port = port
-        self._port: int | None = None
+        super().__init__(folder, log_folder, **options)
         self._heap_mb = heap_mb
-        self._dies_with_us = dies_with_us
         self._java_options = java_options
-        self._adopt = adopt
 
     @property
     def bootstrap_servers(self) -> str:
@@ -84,9 +77,7 @@ class EmbeddedKafka:
         PlatformError
             It was never started.
         """
-        if self._port is None:
-            raise PlatformError("Kafka was not started yet: it has no address")
-        return f"{ports.LOOPBACK}:{self._port}"
+        return self.address
 
     def start(self) -> None:
         """Start the broker and wait until it answers; format its storage on the first start.
@@ -101,13 +92,12 @@ class EmbeddedKafka:
             The broker died or did not answer in time; the message has its last log lines.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.log_folder.mkdir(parents=True, exist_ok=True)
         require_disk_space(self.folder, DISK_FREE_MIN_BYTES)
-        ports.try_several("Kafka", self._start_at, preferred=self._port or PORT, required=self._required_port)
+        super().start()
 
     def _start_at(self, port: int) -> None:
         """Start the broker at a port, and with a controller at any port that is free."""
-        self._port = port
+        self.port = port
         controller_port = ports.choose("Kafka controller", preferred=ports.ANY, other_than=port)
         files = BrokerFiles(self.folder, self.folder / "data", self.log_folder / "kafka.log")
         files.log4j.write_text(log4j2_yaml(files.log_path), encoding="utf-8")
@@ -117,27 +107,9 @@ class EmbeddedKafka:
         java = self._java_command()
         if not (files.data_folder / "meta.properties").exists():
             _format(java, files)
-        self.child = spawn(
-            "kafka",
-            [
-                *java,
-                *self._java_options,
-                f"-Dlog4j2.configurationFile={files.log4j}",
-                "kafka.Kafka",
-                str(files.server_properties),
-            ],
-            log_path=self.log_folder / "kafka.out",
-            dies_with_us=self._dies_with_us,
-        )
-        if self._adopt is not None:
-            self._adopt(self.child, port)
-        self._wait_until_ready(self.child, files)
-
-    def stop(self) -> None:
-        """Stop the broker cleanly; its data stays. Does nothing if it does not run."""
-        if self.child is not None:
-            self.child.stop(STOP_GRACE_S)
-            self.child = None
+        configuration = f"-Dlog4j2.configurationFile={files.log4j}"
+        command = [*java, *self._java_options, configuration, "kafka.Kafka", str(files.server_properties)]
+        self._wait_until_ready(self._spawn(port, command, "kafka.out"), files)
 
     def kill(self) -> None:
         """Kill the broker with SIGKILL, as a power cut would; for tests of recovery."""
@@ -145,15 +117,6 @@ class EmbeddedKafka:
             self.child.identity.kill()
             self.child.popen.wait()
             self.child = None
-
-    def __enter__(self) -> Self:
-        """Start the broker."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the broker."""
-        self.stop()
 
     def _java_command(self) -> list[str]:
         java = find_java()
@@ -181,7 +144,7 @@ class EmbeddedKafka:
             if child.popen.poll() is not None:
                 self.child = None
                 raise ports.named_failure(f"{child.obituary()}\n{tail(files.log_path)}")
-            if ports.accepts(self._port or PORT):
+            if ports.accepts(self.port or PORT):
                 # Made only now: a client that begins before the broker waits in its own back-off.
                 admin = admin or AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
                 if _cluster_id(admin) == files.cluster_id():

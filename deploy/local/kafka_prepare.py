@@ -14,6 +14,7 @@ from deploy.local.jars import class_path, has_jars
 from deploy.local.java import find_java
 from deploy.local.kafka import EmbeddedKafka, aot_cache
 from deploy.local.paths import cache_folder, locked
+from processors.runtime.client_log import CLIENT_LOG
 
 WARM_TOPIC = "warm"
 TIMEOUT_S = 30.0
@@ -56,16 +57,18 @@ def _record_classes(cache: Path) -> None:
 
 def _exercise(bootstrap_servers: str) -> None:
     """Send and read one transaction, so that the classes on that path are recorded too."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     admin.create_topics([NewTopic(WARM_TOPIC, 1, 1)])[WARM_TOPIC].result(timeout=TIMEOUT_S)
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": WARM_TOPIC})
+    # Their log lines go to Python's logging: on a first start the user would see that a coordinator is still loading.
+    quiet = {"bootstrap.servers": bootstrap_servers, "logger": CLIENT_LOG}
+    producer = Producer({**quiet, "transactional.id": WARM_TOPIC})
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()
     producer.produce(WARM_TOPIC, b"value", b"key")
     producer.commit_transaction(TIMEOUT_S)
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **quiet,
             "group.id": WARM_TOPIC,
             "group.protocol": "consumer",
             "auto.offset.reset": "earliest",

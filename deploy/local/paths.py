@@ -47,6 +47,16 @@ class Home:
         return self.folder / "clickhouse"
 
     @property
+    def lake(self) -> Path:
+        """Return the folder of the Delta tables."""
+        return self.folder / "lake"
+
+    @property
+    def features(self) -> Path:
+        """Return the folder of back-fills."""
+        return self.folder / "features"
+
+    @property
     def run_file(self) -> Path:
         """Return the file that names the running processes."""
         return self.folder / "run.json"

@@ -67,6 +67,44 @@ def try_several(part: str, start: Callable[[int], None], *, preferred: int, requ
             return
 
 
+def listen(part: str, *, preferred: int, required: int | None = None) -> socket.socket:
+    """Return a socket that listens on loopback, for a server that takes it over: no look that another can outrun.
+
+    Parameters
+    ----------
+    part
+        Name of the part, for the error.
+    preferred
+        See `choose`.
+    required
+        See `choose`.
+
+    Raises
+    ------
+    ConfigError
+        The required port is in use.
+    PortTakenError
+        It was taken while we looked.
+    """
+    found: list[socket.socket] = []
+    try_several(part, lambda port: found.append(_listening(port)), preferred=preferred, required=required)
+    return found[0]
+
+
+def _listening(port: int) -> socket.socket:
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((LOOPBACK, port))
+        server.listen()
+    except OSError as error:
+        server.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"port {port} is in use on {LOOPBACK} by {holder(port)}") from error
+        raise
+    return server
+
+
 def choose(part: str, *, preferred: int, required: int | None = None, other_than: int = ANY) -> int:
     """Return the port a part shall listen on.
 

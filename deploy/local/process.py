@@ -133,6 +133,7 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     dies_with_us: bool = True,
+    keep_fds: Sequence[int] = (),
 ) -> Child:
     """Start a command in its own session, with output appended to a log file.
 
@@ -153,6 +154,8 @@ def spawn(
     dies_with_us
         On Linux the child gets SIGTERM when the thread that called this ends:
         call it from a thread that lives as long as the child shall.
+    keep_fds
+        File descriptors that the child inherits, under the same numbers.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     full = list(command)
@@ -167,6 +170,7 @@ def spawn(
             env={**os.environ, **(environment or {})},
             cwd=folder,
             start_new_session=True,
+            pass_fds=keep_fds,
         )
     return Child(name, popen, ProcessId(popen.pid, psutil.Process(popen.pid).create_time()), log_path)
 

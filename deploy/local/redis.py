@@ -3,17 +3,19 @@
 Called by the stack and the tests. It keeps nothing on disk: the latest rows are rebuilt from their topic.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import time
 from pathlib import Path
-from typing import Self
+from typing import ClassVar
 
 import redis
 
 from deploy.local import ports
-from deploy.local.process import Adopt, Child, spawn
+from deploy.local.embedded import EmbeddedPart
+from deploy.local.process import Child
 from processors.errors import ConfigError, PlatformError
 
 PORT = 16379
@@ -24,39 +26,12 @@ MEMORY_MAX = "512mb"
 POLL_S = 0.02
 
 
-class EmbeddedRedis:
-    """A redis-server that lives as long as it is wanted.
+class EmbeddedRedis(EmbeddedPart):
+    """A redis-server that lives as long as it is wanted; its log is `redis.log`, its port 16379 if free."""
 
-    Parameters
-    ----------
-    folder
-        Its working folder.
-    log_folder
-        Receives `redis.log`.
-    port
-        Refused if in use. None takes 16379, or a free one.
-    dies_with_us
-        On Linux the server stops when this process dies.
-    adopt
-        Told the child and its port at once, before it answers.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        log_folder: Path,
-        *,
-        port: int | None = None,
-        dies_with_us: bool = True,
-        adopt: Adopt | None = None,
-    ) -> None:
-        self.folder = folder.resolve()
-        self.log_folder = log_folder.resolve()
-        self.child: Child | None = None
-        self.port: int | None = None
-        self._required_port = port
-        self._dies_with_us = dies_with_us
-        self._adopt = adopt
+    name: ClassVar[str] = "Redis"
+    preferred_port: ClassVar[int] = PORT
+    stop_grace_s: ClassVar[float] = STOP_GRACE_S
 
     @property
     def url(self) -> str:
@@ -67,58 +42,21 @@ class EmbeddedRedis:
         PlatformError
             It was never started.
         """
-        if self.port is None:
-            raise PlatformError("Redis was not started yet: it has no address")
-        return f"redis://{ports.LOOPBACK}:{self.port}/0"
-
-    def start(self) -> None:
-        """Start the server and wait until it answers.
-
-        Raises
-        ------
-        ConfigError
-            Port in use, or no redis-server.
-        PlatformError
-            The server died or did not answer in time.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ports.try_several("Redis", self._start_at, preferred=self.port or PORT, required=self._required_port)
+        return f"redis://{self.address}/0"
 
     def _start_at(self, port: int) -> None:
         self.port = port
-        self.child = spawn(
-            "redis",
-            [
-                str(find_redis_server()),
-                *("--bind", ports.LOOPBACK),
-                *("--port", str(port)),
-                *("--dir", str(self.folder)),
-                *("--save", ""),
-                *("--appendonly", "no"),
-                *("--maxmemory", MEMORY_MAX),
-                *("--maxmemory-policy", "noeviction"),
-            ],
-            log_path=self.log_folder / "redis.log",
-            dies_with_us=self._dies_with_us,
-        )
-        if self._adopt is not None:
-            self._adopt(self.child, port)
-        self._wait_until_ready(self.child)
-
-    def stop(self) -> None:
-        """Stop the server. Does nothing if it does not run."""
-        if self.child is not None:
-            self.child.stop(STOP_GRACE_S)
-            self.child = None
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the server."""
-        self.stop()
+        command = [
+            str(find_redis_server()),
+            *("--bind", ports.LOOPBACK),
+            *("--port", str(port)),
+            *("--dir", str(self.folder)),
+            *("--save", ""),
+            *("--appendonly", "no"),
+            *("--maxmemory", MEMORY_MAX),
+            *("--maxmemory-policy", "noeviction"),
+        ]
+        self._wait_until_ready(self._spawn(port, command, "redis.log"))
 
     def _wait_until_ready(self, child: Child) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -127,12 +65,11 @@ class EmbeddedRedis:
                 if child.popen.poll() is not None:
                     self.child = None
                     raise ports.named_failure(child.obituary())
-                try:
-                    client.ping()
-                except redis.RedisError:
-                    time.sleep(POLL_S)
-                else:
-                    return
+                # Another server may answer at the port while ours has not found yet that it is taken.
+                with contextlib.suppress(redis.RedisError):
+                    if client.info("server")["process_id"] == child.popen.pid:
+                        return
+                time.sleep(POLL_S)
         self.stop()
         raise PlatformError(f"Redis did not answer at {self.url} within {START_TIMEOUT_S:.0f} s; see {child.log_path}")
 

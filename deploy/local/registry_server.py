@@ -1,11 +1,12 @@
 """Serve the registry's calls over HTTP: `python -m deploy.local.registry_server --port 18081`.
 
-Started by the stack, and in a container by the compose file.
+Started by the stack, which hands it a socket that listens already, and in a container by the compose file.
 """
 
 import argparse
 import json
 import signal
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +22,8 @@ SOCKET_TIMEOUT_S = 30
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
 
-def make_server(registry: Registry, host: str, port: int) -> ThreadingHTTPServer:
-    """Return a bound server that answers from the registry; port 0 takes a free one."""
+def make_server(registry: Registry, listening: socket.socket) -> ThreadingHTTPServer:
+    """Return a server that answers from the registry on a socket that listens already."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,7 +50,9 @@ def make_server(registry: Registry, host: str, port: int) -> ThreadingHTTPServer
             self.end_headers()
             self.wfile.write(content)
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = ThreadingHTTPServer(listening.getsockname(), Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
     # A client that keeps its connection open does not keep the process alive.
     server.daemon_threads = True
     return server
@@ -60,8 +63,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="registry_server", description=__doc__)
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--fd", type=int, help="a socket that listens already, in place of host and port")
     chosen = parser.parse_args(arguments)
-    server = make_server(load_registry(), chosen.host, chosen.port)
+    if chosen.fd is None:
+        listening = socket.create_server((chosen.host, chosen.port))
+    else:
+        listening = socket.socket(fileno=chosen.fd)
+    server = make_server(load_registry(), listening)
 
     def stop(*_: object) -> None:
         # From a thread of its own: shutdown() waits for the loop that this handler interrupts.

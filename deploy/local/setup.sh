@@ -29,7 +29,7 @@ PY
 )
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
-echo "mps: setting up $venv with $("$python" --version) (once; 1.9 GB on disk, a minute or more)"
+echo "mps: setting up $venv with $("$python" --version) (once; 3.3 GB on disk, some minutes)"
 mkdir -p .cache
 # A broken or foreign environment is replaced, a sound one is brought up to date.
 if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != tuple(map(int, sys.argv[1].split("."))))' \

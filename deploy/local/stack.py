@@ -4,6 +4,7 @@ Called by `mps up`, `mps demo` and the end-to-end tests.
 """
 
 import contextlib
+import http.client
 import os
 import sys
 import time
@@ -122,10 +123,7 @@ class Stack:
         registry_port = 0
         if "registry" in wanted:
             # Not waited for until the end: it comes up while Kafka does.
-            registry_port = ports.choose(
-                "registry", preferred=registry_server.PORT, required=_port("MPS_REGISTRY_PORT")
-            )
-            self._launch_registry(registry_port)
+            registry_port = self._launch_registry()
             found = replace(found, registry_url=f"http://{ports.LOOPBACK}:{registry_port}")
         if "redis" in wanted:
             self._tell("starting Redis")
@@ -157,18 +155,26 @@ class Stack:
             self._wait_for_registry(registry_port)
         save_endpoints(self.home, found)
 
-    def _launch_registry(self, port: int) -> None:
-        self.supervisor.start(
-            "registry",
-            [sys.executable, "-m", "deploy.local.registry_server", "--port", str(port)],
-            environment={"PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]).rstrip(":")},
-            layer=PARTS,
-            port=port,
-        )
+    def _launch_registry(self) -> int:
+        required = _port("MPS_REGISTRY_PORT")
+        with ports.listen("registry", preferred=registry_server.PORT, required=required) as listening:
+            port = int(listening.getsockname()[1])
+            self.supervisor.start(
+                "registry",
+                [sys.executable, "-m", "deploy.local.registry_server", "--fd", str(listening.fileno())],
+                environment={
+                    "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]).rstrip(":")
+                },
+                layer=PARTS,
+                port=port,
+                keep_fds=[listening.fileno()],
+            )
+        return port
 
     def _wait_for_registry(self, port: int) -> None:
         deadline_s = time.monotonic() + REGISTRY_TIMEOUT_S
-        while not ports.accepts(port):
+        # The socket takes connections before the server reads them: only an answer tells that it is up.
+        while not _answers(port):
             self.supervisor.check()
             if time.monotonic() > deadline_s:
                 raise PlatformError(
@@ -178,6 +184,17 @@ class Stack:
 
     def _adopt(self, child: Child, port: int) -> None:
         self.supervisor.adopt(child, port=port)
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=0.5)
+    try:
+        connection.request("GET", "/subjects")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _port(variable: str) -> int | None:

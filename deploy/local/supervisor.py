@@ -75,6 +75,7 @@ class Supervisor:
         may_end: bool = False,
         layer: int = STAGES,
         port: int | None = None,
+        keep_fds: Sequence[int] = (),
     ) -> Child:
         """Start a process with its log in `logs/NAME.log`.
 
@@ -94,6 +95,8 @@ class Supervisor:
             `PARTS` or `STAGES`: stages are stopped first.
         port
             Where it listens on loopback, for the run file.
+        keep_fds
+            File descriptors that it inherits.
         """
         if name in self._children and self._children[name][1].popen.poll() is None:
             raise ConfigError("supervisor", "name", name, "it runs already; stop it first")
@@ -103,6 +106,7 @@ class Supervisor:
             log_path=self.home.logs / f"{name}.log",
             environment=environment,
             dies_with_us=not self.stays,
+            keep_fds=keep_fds,
         )
         self._may_end.discard(name)
         if may_end:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from offline.warehouse.engine import QueryError, is_owned
+from offline.warehouse.migrate import migrate
 from offline.warehouse.tables import Table, tables
 from offline.warehouse.views import view_ddl
 from processors.errors import ConfigError, RetryableError
@@ -42,7 +43,7 @@ class Warehouse:
     where
         Address or path, for messages.
     wanted
-        The tables to keep.
+        The tables to keep; ``create`` wants all of them.
     """
 
     def __init__(self, client: Any, where: str, database: str = DATABASE, wanted: Sequence[Table] = ()) -> None:
@@ -104,27 +105,23 @@ class Warehouse:
         return cls(client, shown, database, wanted)
 
     def create(self) -> None:
-        """Make the database, its tables and views where they are missing, and make the tables fit the schemas.
+        """Make what is missing of database, tables and views, and make the tables fit schemas and migrations.
 
         Raises
         ------
         ConfigError
-            A table has other columns than its schema; says which statements mend it.
+            A table has other columns than its schema (says which statements mend it), or a migration that was applied
+            is another one now.
         RetryableError
             ClickHouse failed.
         """
         self.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
         for table in self.tables.values():
             self.command(table.ddl(self.database))
-        self.command(
-            f"CREATE TABLE IF NOT EXISTS `{self.database}`.`sources` ("
-            "topic String COMMENT 'Topic that rows come from.', "
-            "topic_id String COMMENT 'Id that Kafka gave the topic when it was made.'"
-            ") ENGINE = MergeTree ORDER BY topic"
-        )
         self._fit_columns()
+        migrate(self.command, self.query, self.database, self.where)
         by_name = {table.name: table for table in self.tables.values()}
-        if {"bars", "gold", "signals", "freshness"} <= by_name.keys():
+        if {"bars", "gold", "signals", "freshness", "events"} <= by_name.keys():
             there = dict(self.query(f"SELECT name, comment FROM system.tables WHERE database = '{self.database}'"))
             for name, (version, ddl) in view_ddl(self.database, by_name).items():
                 # Replaced only where it is another: on a full disk ClickHouse leaves an empty definition behind, and

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from offline.warehouse.guard import check_reads_only, format_of
+from offline.warehouse.guard import NotReadingError, check_reads_only, format_of
 from processors.errors import PlatformError, RetryableError
 
 QUERY_LIMITS = {
@@ -24,6 +24,7 @@ QUERY_LIMITS = {
 """Settings of every query unless it names its own: one analyst must not stop the sink."""
 
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PARSE = "EXPLAIN AST graph=0 "
 _CODE = re.compile(r"Code: (\d+)\.")
 
 
@@ -130,9 +131,9 @@ class Engine:
         QueryError
             ClickHouse refused it.
         """
-        check_reads_only(sql)
         handle = self._connect(self._path)
         try:
+            self._check(handle, sql)
             # A handle of its own costs 0.3 ms, and leaves no setting behind for the next query.
             for name, value in {**QUERY_LIMITS, **(settings or {})}.items():
                 if not _SETTING.match(name):
@@ -149,6 +150,19 @@ class Engine:
         finally:
             handle.close()
 
+    @staticmethod
+    def _check(handle: Any, sql: str) -> None:
+        """Refuse what does more than read; where it is no statement at all, the engine itself says what is wrong."""
+        try:
+            check_reads_only(sql)
+        except NotReadingError:
+            try:
+                # Parsed, never run.
+                handle.query(_PARSE + sql)
+            except RuntimeError as e:
+                raise QueryError(_of_first_word(str(e))) from None
+            raise
+
     def close(self) -> None:
         """Let go of the path, unless other clients in this process hold it."""
         self._root.close()
@@ -160,6 +174,13 @@ class Engine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close."""
         self.close()
+
+
+def _of_first_word(message: str) -> str:
+    """Return a syntax error as of the statement alone, without the names of all statements there are."""
+    placed = re.sub(r"position (\d+)", lambda at: f"position {int(at[1]) - len(_PARSE)}", message, count=1)
+    placed = re.sub(r" \(line \d+, col \d+\)", "", placed, count=1)
+    return re.sub(r" Expected one of: .*(?= \(SYNTAX_ERROR\))", "", placed, flags=re.DOTALL)
 
 
 def _quoted(value: str, quote: str = "'") -> str:

@@ -27,6 +27,10 @@ class StatementRefusedError(PlatformError):
     """The statement does more than read the warehouse."""
 
 
+class NotReadingError(StatementRefusedError):
+    """The first word of the statement is none that reads: it writes, or is misspelt."""
+
+
 def _bare(sql: str) -> str:
     """Return the statement without literals and comments; quoted names stay, without their quotes."""
 
@@ -51,7 +55,7 @@ def check_reads_only(sql: str) -> None:
     if first is None:
         raise StatementRefusedError("the query is empty")
     if first[1].upper() not in READING:
-        raise StatementRefusedError(
+        raise NotReadingError(
             f"{first[1].upper()} is refused: the warehouse is written by its sink only; "
             f"ask with one of {', '.join(READING)}"
         )

@@ -16,35 +16,47 @@ from schemas.registry import load_registry
 TABLE_OF_TOPIC = {
     "bars.v1": "bars",
     "gold.v1": "gold",
+    "cross.v1": "cross",
     "signals.v1": "signals",
     "data.freshness": "freshness",
+    "alerts.v1": "alerts",
+    "drift.v1": "drift",
     "dead.letter.v1": "dead_letters",
+    "events.v1": "events",
 }
 
 _ORDER = {
     "bars": ("symbol_id", "tf", "ts", "revision"),
     "gold": ("symbol_id", "tf", "ts"),
+    "cross": ("symbol_id", "tf", "ts"),
     "signals": ("symbol_id", "tf", "ts"),
     "freshness": ("symbol_id", "source", "tf", "ts"),
+    "alerts": ("kind", "symbol_id", "ts"),
+    "drift": ("feature", "symbol_id", "tf", "ts"),
+    "events": ("symbol_id", "event_id", "name", "ts_known"),
     "dead_letters": ("stage", "topic", "partition", "offset"),
 }
 
 TIMESTAMP = "DateTime64(9, 'UTC')"
-# Within a sort key of symbol and timeframe, times step evenly: double differences are mostly zero.
-_STEADY = "CODEC(DoubleDelta, ZSTD(1))"
+# Chosen by what real bars and gold rows take: docs/warehouse.md, python -m bench.warehouse. What is here changes for
+# tables that are there by a migration only.
 _CODECS = {
-    TIMESTAMP: _STEADY,
-    "Int64": "CODEC(Delta, ZSTD(1))",
-    "Int32": "CODEC(Delta, ZSTD(1))",
-    "Float64": "CODEC(Gorilla, ZSTD(1))",
+    # Within a sort key of symbol and timeframe, times step evenly: differences are mostly the same.
+    TIMESTAMP: "CODEC(Delta, ZSTD(3))",
+    "Int64": "CODEC(DoubleDelta, ZSTD(1))",
+    "Int32": "CODEC(DoubleDelta, ZSTD(1))",
+    "Float64": "CODEC(ZSTD(3))",
 }
+# A price is a whole number of ticks near the one before: as integers their bits differ by little.
+_PRICE = "CODEC(Delta, ZSTD(3))"
+_PRICES = frozenset({"o", "h", "l", "c", "vwap", "bid", "ask", "meta.close"})
 _PLACE = (
     ("_partition", "UInt16", "CODEC(ZSTD(1))", "Partition of the record."),
     ("_offset", "UInt64", "CODEC(Delta, ZSTD(1))", "Offset of the record in its partition."),
     ("_published", "DateTime64(3, 'UTC')", "CODEC(Delta, ZSTD(1))", "Time of the record in the log."),
 )
 # What is nearly the same in no two rows: a dictionary would cost more than it saves.
-_FREE_TEXT = frozenset({"reason"})
+_FREE_TEXT = frozenset({"reason", "id", "detail"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +169,5 @@ def _clickhouse_type(kind: Any, path: str, topic: str) -> tuple[str, str]:
         found = plain[name]
     else:
         raise ConfigError(f"schema of {topic}", path, kind, "a type that has a column: see offline/warehouse/tables.py")
-    return found, _CODECS.get(found, "CODEC(ZSTD(1))")
+    codec = _PRICE if found == "Float64" and path in _PRICES else _CODECS.get(found, "CODEC(ZSTD(1))")
+    return found, codec

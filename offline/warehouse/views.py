@@ -1,15 +1,20 @@
 """The views an analyst starts from.
 
 SELECT * FROM ohlcv WHERE symbol_id = 'EURUSD:FX' AND tf = '1m' ORDER BY ts
-SELECT * FROM gold_asof(as_of = '2014-05-02 12:30:00')
+SELECT * FROM gold_asof(as_of = '2014-05-02T12:30:00Z')
 SELECT gate, count() FROM signal_gates GROUP BY gate
+SELECT tf, avg(hit), avg(covered) FROM signal_outcomes GROUP BY tf
 SELECT * FROM freshness_now WHERE state != 'fresh'
+SELECT type, count() FROM events_once GROUP BY type
+SELECT * FROM ohlcv_adjusted(as_of = '2014-07-01', convention = 'ex_close') WHERE symbol_id = 'AAPL:US' AND tf = '1d'
 """
 
 # ruff: noqa: S608 - every name in a statement comes from our schemas, no value from outside
 
 import hashlib
 
+from offline.warehouse.adjusted import AS_OF, corporate_factors, ohlcv_adjusted
+from offline.warehouse.analyst import bars_gold, ohlcv_resampled, signal_outcomes
 from offline.warehouse.tables import Table
 
 _KEY = ("symbol_id", "tf", "ts")
@@ -23,11 +28,18 @@ def view_ddl(database: str, by_name: dict[str, Table]) -> dict[str, tuple[str, s
     by_name
         The tables by their names.
     """
+    bars = _ohlcv(database, by_name["bars"])
     return dict([
-        _view(database, "ohlcv", _ohlcv(database, by_name["bars"])),
+        _view(database, "ohlcv", bars),
+        _view(database, "ohlcv_resampled", ohlcv_resampled(bars)),
+        _view(database, "bars_gold", bars_gold(database, bars, by_name["gold"])),
+        _view(database, "signal_outcomes", signal_outcomes(database, bars, by_name["signals"])),
         _view(database, "gold_asof", _gold_asof(database, by_name["gold"])),
         _view(database, "signal_gates", _signal_gates(database, by_name["signals"])),
         _view(database, "freshness_now", _freshness_now(database, by_name["freshness"])),
+        _view(database, "events_once", _events_once(database, by_name["events"])),
+        _view(database, "corporate_factors", corporate_factors(database)),
+        _view(database, "ohlcv_adjusted", ohlcv_adjusted(database, by_name["bars"])),
     ])  # fmt: skip
 
 
@@ -58,7 +70,7 @@ def _gold_asof(database: str, gold: Table) -> str:
     """Newest gold row of each instrument and timeframe that was known at a time, never one from after it."""
     fields = ", ".join(f"`{name}`" for name in _fields(gold))
     return (
-        f"SELECT {fields} FROM `{database}`.gold WHERE ts <= {{as_of:DateTime64(9, 'UTC')}} "
+        f"SELECT {fields} FROM `{database}`.gold WHERE ts <= {AS_OF} "
         "ORDER BY symbol_id, tf, ts DESC, _offset DESC LIMIT 1 BY symbol_id, tf"
     )
 
@@ -76,3 +88,19 @@ def _freshness_now(database: str, freshness: Table) -> str:
         f"SELECT {fields} FROM `{database}`.freshness "
         "ORDER BY symbol_id, source, tf, ts DESC, _offset DESC LIMIT 1 BY symbol_id, source, tf"
     )
+
+
+def _events_once(database: str, events: Table) -> str:
+    """One row for each time that a fact was told: what is market-wide stands once in each partition of the topic.
+
+    A record's key is event_id, name and ts_known; of several under one key the last published counts, as in the topic.
+    Revisions of a fact have times of knowledge of their own, so all of them stay. By GROUP BY, as ``ohlcv``.
+    """
+    key = ("symbol_id", "event_id", "name", "ts_known")
+    fields = ", ".join(
+        f"e.`{name}` AS `{name}`"
+        if name in key
+        else f"argMax(tuple(e.`{name}`), (e._published, e._offset)).1 AS `{name}`"
+        for name in _fields(events)
+    )
+    return f"SELECT {fields} FROM `{database}`.events AS e GROUP BY {', '.join(f'e.{name}' for name in key)}"

@@ -79,8 +79,10 @@ class ContractTrades:
 def _stamped(rows: Rows, skew_ns: int) -> Columns:
     ticks = port.raw_ticks(rows.num_rows)
     recv, event = port.times(rows, "ts_recv"), port.times(rows, "ts_event")
-    symbols, at = port.texts(rows, "symbol")
-    ids = [globex_symbol_id(s) for s in symbols]
+    # Databento's own files tell the dataset, and so the instrument.
+    is_told = "symbol_id" in rows.schema.names
+    symbols, at = port.texts(rows, "symbol_id" if is_told else "symbol")
+    ids = symbols if is_told else [globex_symbol_id(s) for s in symbols]
     ticks["symbol_id"] = np.array([STRINGS.code(s) for s in ids], np.int64)[at]
     ticks["vendor"] = STRINGS.code(DATABENTO_VENDOR)
     ticks["venue"] = np.array([STRINGS.code(s.rpartition(":")[2]) for s in ids], np.int64)[at]

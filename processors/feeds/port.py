@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from processors.runtime.batch import F64, I64, NULL_LONG, Columns
 from processors.runtime.codec import FlatCodec
 from processors.runtime.strings import STRINGS
+from processors.times import DAY_NS
 from schemas.registry import load_registry
 
 RAW_TOPIC = "ticks.raw.v1"
@@ -28,7 +29,6 @@ Flags: TypeAlias = NDArray[np.bool_]
 SUSPICIOUS = "SUSPICIOUS"
 """Appended to the conditions of a row that its vendor marked as suspicious."""
 
-DAY_NS = 86_400_000_000_000
 
 _LINE_BITS = 33
 """Room for the line of a day file and one bit for the stream: 4 billion lines a day."""

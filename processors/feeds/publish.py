@@ -5,27 +5,29 @@ Called by ``mps replay`` and ``mps demo``.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
-from processors.errors import ConfigError, RetryableError
+from processors.configuration import configured
+from processors.errors import ConfigError, PlatformError, RetryableError
 from processors.feeds import port
 from processors.feeds.files import Recording
+from processors.feeds.partitioner import Partitioner
 from processors.feeds.replay import BATCH_ROWS, Step, steps
-from processors.feeds.resume import BROKER_TIMEOUT_S, Held
+from processors.feeds.resume import BROKER_TIMEOUT_S, TopicRecords
 from processors.reconcile.config import ReconcileConfig
 from processors.runtime.plain import PlainSink
 from processors.runtime.strings import STRINGS
-from processors.runtime.topics import create_topics
-from processors.topology import PARTITIONS
+from processors.runtime.topics import create_topics, partitions_at
 
 DELIVERY_TIMEOUT_S = 60.0
 """How long a record may be under way before the run fails: a broker's restart fits in, a dead broker is noticed."""
 PAUSE_S_MAX = 2.0
 """Longest wait for one gap of the recording: a weekend is not slept through, at no speed."""
+BEGIN_ANEW = "Begin anew with `mps down --wipe`, or beside it with another MPS_HOME"
 SLICE_S = 0.05
 """Wall time that one step of a paced replay spans: below what a human sees, above what a timer misses."""
 
@@ -45,9 +47,13 @@ class ReplayOptions:
     resume
         Go on after what the topic already holds of the same recording.
     partitions
-        Of the topic; it is created where it is missing.
+        Of the topic, which is created where it is missing; None for that of the platform, ``partitions_at``.
     prefix
         Stands before the topic's name.
+    late
+        Publish although all of it is older than what the topic has seen.
+    pause_s_max
+        Longest wait for one gap, seconds of the wall: whoever measures ages needs every gap in full.
     """
 
     speed: float | None = None
@@ -55,9 +61,11 @@ class ReplayOptions:
     begin_ns: int | None = None
     end_ns: int | None = None
     resume: bool = False
-    partitions: int = PARTITIONS
+    partitions: int | None = None
     prefix: str = ""
+    late: bool = False
     batch_rows: int = BATCH_ROWS
+    pause_s_max: float = PAUSE_S_MAX
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -168,23 +176,30 @@ class Publisher:
         ------
         ConfigError
             The topic has another number of partitions, or, on resume, holds something else than this recording.
+        PlatformError
+            All of it would be late, and that was not asked for: nothing is published.
         RetryableError
             The broker is away, or refused or lost records; nothing is published twice by trying again with resume.
         """
         options = options or ReplayOptions()
         topic = options.prefix + port.RAW_TOPIC
         self._find_broker()
-        create_topics(self.bootstrap_servers, options.prefix, [port.RAW_TOPIC], options.partitions)
-        held = Held(self.bootstrap_servers, topic, options.partitions) if options.resume else None
+        partitions = options.partitions or partitions_at(self.bootstrap_servers, options.prefix)
+        options = replace(options, partitions=partitions)
+        create_topics(self.bootstrap_servers, options.prefix, [port.RAW_TOPIC], partitions)
+        held = TopicRecords(self.bootstrap_servers, topic, partitions) if options.resume else None
         if held is not None:
             held.verify(step.batches for step in _steps(recording, options, None))
-        newest_ns = self._newest_event_ns(topic, options)
-        pace = _Pace(options.speed)
+        seen_ns = self._newest_event_ns(topic, options)
+        if not options.late:
+            _refuse_late(topic, recording, options, seen_ns)
+        newest_ns = max(seen_ns.values(), default=0)
+        pace = _Pace(options.speed, options.pause_s_max)
         account = Published()
         producer = self._producer()
         begin_s = time.monotonic()
         try:
-            sink = PlainSink(producer)
+            sink = PlainSink(producer, DELIVERY_TIMEOUT_S)
             for step in _steps(recording, options, pace.slice_ns):
                 if not account.ticks:
                     self._look_back(topic, step, newest_ns, account)
@@ -211,26 +226,28 @@ class Publisher:
             account.skipped = held.skipped
         return account
 
-    def _newest_event_ns(self, topic: str, options: ReplayOptions) -> int:
+    def _newest_event_ns(self, topic: str, options: ReplayOptions) -> dict[int, int]:
+        """Return partition -> greatest event time that is known of it."""
         if options.resume:
             # What it goes on with is no older than what is there.
-            return 0
+            return {}
+        assert options.partitions is not None, "publish has found out"
         try:
-            return Held(self.bootstrap_servers, topic, options.partitions).newest_event_ns()
+            return TopicRecords(self.bootstrap_servers, topic, options.partitions).newest_event_ns()
         except RetryableError:
             # For a warning only: whoever else writes there may end with something that is no record.
-            return 0
+            return {}
 
     def _look_back(self, topic: str, step: Step, newest_ns: int, account: Published) -> None:
         """Warn where the recording begins before what the topic has seen: time only goes forward."""
         if not len(step.ticks):
             return
         first_ns = int(port.longs(step.ticks, "ts_event").min())
-        if newest_ns - first_ns <= ReconcileConfig().lateness_ms * 1_000_000:
+        if newest_ns - first_ns <= _lateness_ns():
             return
         account.warnings.append(
             f"{topic} has seen {_utc(newest_ns)} already, and these ticks begin at {_utc(first_ns)}: until then they "
-            "are late and make no bars. Begin anew with `mps down --wipe`, or beside it with another MPS_HOME"
+            f"are late and make no bars. {BEGIN_ANEW}"
         )
         self._warn(account.warnings[-1])
 
@@ -290,6 +307,27 @@ def _steps(recording: Recording, options: ReplayOptions, slice_ns: int | None) -
     )  # fmt: skip
 
 
+def _refuse_late(topic: str, recording: Recording, options: ReplayOptions, seen_ns: dict[int, int]) -> None:
+    """Refuse a recording of which every tick is behind the clock of its partition: no bar would be made of it."""
+    newest_ns = max(f.newest_event_ns for f in recording.files)
+    if options.end_ns is not None:
+        newest_ns = min(newest_ns, options.end_ns - 1)
+    codes = np.array([STRINGS.code(symbol) for f in recording.files for symbol in f.symbols], np.int64)
+    assert options.partitions is not None, "publish has found out"
+    partitions = np.unique(Partitioner(options.partitions).of(codes)[0]).tolist()
+    clock_ns = min((seen_ns.get(p, 0) for p in partitions), default=0)
+    if newest_ns >= clock_ns - _lateness_ns():
+        return
+    raise PlatformError(
+        f"nothing is published: {topic} has seen {_utc(clock_ns)} already, and the newest of these ticks is of "
+        f"{_utc(newest_ns)}: all of them would be late and make no bars. {BEGIN_ANEW}; --late publishes them anyway"
+    )
+
+
+def _lateness_ns() -> int:
+    return configured("reconcile", ReconcileConfig()).lateness_ms * 1_000_000
+
+
 def _utc(ns: int) -> str:
     return f"{np.datetime64(ns, 'ns').astype('datetime64[s]')}Z"
 
@@ -297,8 +335,8 @@ def _utc(ns: int) -> str:
 class _Pace:
     """Waits so that the recording's clock passes at a speed; long gaps are cut."""
 
-    def __init__(self, speed: float | None) -> None:
-        self._speed = speed
+    def __init__(self, speed: float | None, pause_s_max: float) -> None:
+        self._speed, self._pause_s_max = speed, pause_s_max
         self.slice_ns = None if speed is None else max(1, int(SLICE_S * speed * 1e9))
         self.gaps_cut = 0
         self._clock_ns = 0
@@ -313,9 +351,9 @@ class _Pace:
             self._due_s = now_s
         else:
             pause_s = (clock_ns - self._clock_ns) / 1e9 / self._speed
-            if pause_s > PAUSE_S_MAX:
+            if pause_s > self._pause_s_max:
                 self.gaps_cut += 1
-                pause_s = PAUSE_S_MAX
+                pause_s = self._pause_s_max
             self._due_s += pause_s
         self._clock_ns = clock_ns
         producer.poll(max(0.0, self._due_s - now_s))

@@ -7,7 +7,6 @@ there; the last of them is read back and compared, so that another recording is 
 import time
 from collections.abc import Iterable
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from processors.errors import ConfigError, RetryableError
@@ -18,7 +17,7 @@ BROKER_TIMEOUT_S = 8.0
 """How long to look for the broker before saying that it is away."""
 
 
-class Held:
+class TopicRecords:
     """The records of a topic: those that a resumed replay leaves out, and how far event time has come.
 
     Parameters
@@ -87,11 +86,13 @@ class Held:
             wanted.remove(partition)
         return found
 
-    def newest_event_ns(self) -> int:
-        """Return the newest event time among the last records of the partitions; 0 where none can be read."""
-        found = [value for value in self._last if value]
-        columns, error = port.codec().decode(EncodedBatch(self._topic, 0, *pack(found), *pack([b""] * len(found))))
-        return int(np.max(columns["ts_event"][error == 0], initial=0))
+    def newest_event_ns(self) -> dict[int, int]:
+        """Return partition -> event time of its last record; none where that cannot be read."""
+        found = {p: value for p, value in enumerate(self._last) if value}
+        keys = pack([b""] * len(found))
+        columns, error = port.codec().decode(EncodedBatch(self._topic, 0, *pack(list(found.values())), *keys))
+        times = zip(found, error.tolist(), columns["ts_event"].tolist(), strict=True)
+        return {p: int(at) for p, fault, at in times if not fault}
 
     def verify(self, recording: Iterable[list[EncodedBatch]]) -> None:
         """Check that the topic's records are the first ones of the recording, before anything is published.

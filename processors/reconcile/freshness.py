@@ -8,21 +8,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from processors.kinds import CLOSED, DELAYED, FRESH, GAP, HALTED, NONE, STALE
+from processors.reconcile.phases import phase_at
 from processors.runtime.compiled import kernel
 from processors.segments import segment_at
+from processors.times import LONG_AGO, NEVER, SECOND_NS
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Rows = NDArray[np.void]
 
-SECOND_NS = 1_000_000_000
-NONE, FRESH, DELAYED, STALE, CLOSED = range(5)
 TS, AGE_NS, THRESHOLD_NS, STATE, PREVIOUS, SINCE, SOURCE = range(7)
 """Rows of the changes."""
 CHANGE_ROWS = 7
-
-_NEVER = np.iinfo(np.int64).min
-_END = np.iinfo(np.int64).max
 
 
 @kernel
@@ -41,7 +39,7 @@ def state_at(last_ns: int, stale_ns: int, open_ns: I64, close_ns: I64, ts_ns: in
     segment = segment_at(open_ns, close_ns, ts_ns)
     if segment < 0:
         after = np.searchsorted(open_ns, ts_ns, side="right")
-        return CLOSED, open_ns[after] if after < len(open_ns) else _END
+        return CLOSED, open_ns[after] if after < len(open_ns) else NEVER
     age = ts_ns - last_ns
     if age >= stale_ns:
         return STALE, close_ns[segment]
@@ -52,8 +50,8 @@ def state_at(last_ns: int, stale_ns: int, open_ns: I64, close_ns: I64, ts_ns: in
 
 @njit(cache=True)
 def check_until(
-    partition: Rows, sources: Rows, n_sources: int, dirty: NDArray[np.uint8], stale_ns: I64, calendar: I64,
-    segment_start: I64, open_ns: I64, close_ns: I64, changes: I64, n_changes: int,
+    partition: Rows, symbols: Rows, sources: Rows, n_sources: int, dirty: NDArray[np.uint8], stale_ns: I64,
+    calendar: I64, segment_start: I64, open_ns: I64, close_ns: I64, changes: I64, n_changes: int,
 ) -> tuple[I64, int]:  # fmt: skip
     """Check every source at each whole second up to the watermark, and append the changes.
 
@@ -61,6 +59,8 @@ def check_until(
     ----------
     partition
         Shape (1,); ``grid_ns``, the last second checked, is updated.
+    symbols
+        Shape (n_symbols,), rows of the table: in a halt no tick is expected, and the market counts as closed.
     sources
         Shape (>= n_sources,), rows of the table; ``state`` and ``since_ns`` are updated.
     stale_ns, calendar
@@ -76,18 +76,22 @@ def check_until(
     """
     clock = partition[0]
     end = clock.watermark_ns // SECOND_NS * SECOND_NS
-    if clock.grid_ns == _NEVER:
+    if clock.grid_ns == LONG_AGO:
         clock.grid_ns = end - SECOND_NS
     at = clock.grid_ns + SECOND_NS
     while at <= end:
-        next_ns = _END
+        next_ns = NEVER
         for slot in range(n_sources):
             row = sources[slot]
-            if row.last_ns == _NEVER:
+            if row.last_ns == LONG_AGO:
                 continue
             c = calendar[row.symbol]
             a, b = segment_start[c], segment_start[c + 1]
             state, until = state_at(row.last_ns, stale_ns[row.symbol], open_ns[a:b], close_ns[a:b], at)
+            if at < row.gap_until_ns and state in (FRESH, DELAYED):
+                state, until = GAP, min(until, row.gap_until_ns)
+            if phase_at(symbols, row.symbol, at) == HALTED:
+                state, until = CLOSED, symbols[row.symbol].phase_end_ns
             next_ns = min(next_ns, until)
             if state == row.state:
                 continue

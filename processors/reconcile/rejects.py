@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from processors.kinds import QUOTE
 from processors.reconcile import kernel as k
 from processors.reconcile.config import FEEDS_MAX, SOURCES_MAX
 from processors.reconcile.names import source_name
@@ -51,7 +52,7 @@ def _sentence(  # noqa: PLR0911 - one for each rule
     if error == k.BAD_QUOTE:
         return f"bid {v['bid'][i]!r} and ask {v['ask'][i]!r}: one must be positive, none negative or infinite"
     if error == k.BAD_SIZE:
-        names = ("size",) if kind == k.KIND_TRADE else ("bid_size", "ask_size")
+        names = ("bid_size", "ask_size") if kind == QUOTE else ("size",)
         return ", ".join(f"{n} {v[n][i]!r}" for n in names) + ": a size is neither negative nor infinite"
     if error == k.TOO_MANY_SOURCES:
         return f"a source beyond the {SOURCES_MAX} of one symbol, or the {FEEDS_MAX} feeds of one partition"

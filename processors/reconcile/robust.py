@@ -1,4 +1,6 @@
-"""Robust location and scale of a few values: the lower weighted median and the MAD. Called by ``consensus``.
+"""Robust location and scale of a few values: the lower weighted median and the MAD.
+
+Called by ``consensus``, ``precision`` and ``volume``.
 
 Arrays are scratch space of fixed size: the first n values count, in ascending order.
 """
@@ -12,6 +14,27 @@ F64 = NDArray[np.float64]
 
 MAD_OF_UNIT_NORMAL = 0.6744897501960817
 """Quantile 0.75 of the standard normal: MAD / this estimates its deviation."""
+
+
+@kernel
+def insert(columns: F64, n_rows: int, n: int, value: float) -> int:
+    """Put a value among the ascending ones of the first row, and return its place; ties keep their order.
+
+    Insertion: a handful of values.
+
+    Parameters
+    ----------
+    columns
+        Shape (>= n_rows, > n): the first n values of the first row are ascending. What is below those that make room
+        moves along; what is below the value is for the caller to fill.
+    """
+    at = n
+    while at > 0 and columns[0, at - 1] > value:
+        for row in range(n_rows):
+            columns[row, at] = columns[row, at - 1]
+        at -= 1
+    columns[0, at] = value
+    return at
 
 
 @kernel
@@ -31,7 +54,8 @@ def lower_weighted_median(x: F64, w: F64, n: int) -> float:
     cumulated = 0.0
     for i in range(n):
         cumulated += w[i]
-        if 2.0 * cumulated >= total:
+        # Halves that are equal but for rounding are equal: which sums came first must not decide.
+        if 2.0 * cumulated >= total * (1.0 - 1e-12):
             return float(x[i])
     return np.nan
 

@@ -1,6 +1,8 @@
-"""How much a source counts: ``uptime * reliability / (latency + eps)``, learned from its own ticks in event time.
+"""How much a source is trusted, ``uptime * reliability``, and its latency, learned from its own ticks in event time.
 
-All three are sums that forget by half in each half-life of trading time, so that a weekend forgets nothing:
+What a value of it counts falls with its error and its age: see ``precision``. Latency has no part in that: a slow line
+shows as age. It is for those who watch (``learned``: ``mps vendors``, Prometheus). All are sums that forget by half in
+each half-life of trading time, so that a weekend forgets nothing:
 
     uptime       (prior + time in which it was fresh) / (prior + time in which its market was open)
     reliability  (prior + ticks that were not cut) / (prior + ticks)
@@ -18,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.runtime.compiled import kernel
+from processors.times import LONG_AGO
 
 I64 = NDArray[np.int64]
-
-_NEVER = np.iinfo(np.int64).min
 
 
 @kernel
@@ -43,7 +44,7 @@ def open_between(open_ns: I64, close_ns: I64, begin_ns: int, end_ns: int) -> int
 
 @kernel
 def watch(
-    sources: NDArray[np.void], slot: int, ts_ns: int, alive_ns: int, stale_ns: int, half_life_s: float,
+    sources: NDArray[np.void], slot: int, ts_ns: int, alive_ns: int, stale_ns: int, knobs: NDArray[np.void],
     open_ns: I64, close_ns: I64,
 ) -> None:  # fmt: skip
     """Add the time since the source's last tick to its uptime, and let its past fade by as much trading time.
@@ -61,8 +62,8 @@ def watch(
     open_ns, close_ns
         Shape (n_segments,), trading segments of its market: a silence outside them is none.
     """
-    row = sources[slot]
-    if row.last_ns != _NEVER and ts_ns > row.last_ns:
+    row, half_life_s = sources[slot], knobs[0].half_life_s
+    if row.last_ns != LONG_AGO and ts_ns > row.last_ns:
         gap = ts_ns - row.last_ns
         fresh = opened = gap
         if gap > stale_ns:
@@ -74,6 +75,11 @@ def watch(
         row.good *= fade
         row.ticks *= fade
         row.delay_ms *= fade
+        fade = math.exp2(-opened * 1e-9 / knobs[0].error_half_life_s)
+        for what in range(2):
+            row.error[what] *= fade
+            row.shift[what] *= fade
+            row.compared[what] *= fade
         row.delay_s += opened * 1e-9
         if row.delay_s >= half_life_s and row.delay_ms_min[0] < np.inf:
             row.delay_ms_min[1] = row.delay_ms_min[0]
@@ -85,7 +91,7 @@ def watch(
 
 @kernel
 def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDArray[np.void]) -> None:
-    """Count a tick, as good until ``count_cut``, and weigh its source anew.
+    """Count a tick, as good until ``count_cut``, and set the trust in its source anew.
 
     Parameters
     ----------
@@ -103,22 +109,20 @@ def count_tick(sources: NDArray[np.void], slot: int, delay_ms: float, knobs: NDA
     row.ticks += 1.0
     row.good += 1.0
     row.delay_ms += delay_ms
-    _weigh(sources, slot, knobs)
+    _set_trust(sources, slot, knobs)
 
 
 @kernel
 def count_cut(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
-    """Take back that the last tick of a source was good, and weigh the source anew."""
+    """Take back that the last tick of a source was good, and set the trust in it anew."""
     sources[slot].good -= 1.0
-    _weigh(sources, slot, knobs)
+    _set_trust(sources, slot, knobs)
 
 
 @kernel
-def _weigh(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
-    """Set the weight of a source, positive, from its sums."""
+def _set_trust(sources: NDArray[np.void], slot: int, knobs: NDArray[np.void]) -> None:
+    """Set the trust in a source, positive, from its sums."""
     row, knob = sources[slot], knobs[0]
     uptime = (knob.prior_up_s * knob.prior_up_share + row.fresh_s) / (knob.prior_up_s + row.open_s)
     reliability = (knob.prior_good + row.good) / (knob.prior_good + knob.prior_cut + row.ticks)
-    # The mean may be under the least: by rounding, or where what it remembers is older than the least.
-    latency_ms = max(row.delay_ms / row.ticks - min(row.delay_ms_min[0], row.delay_ms_min[1]), 0.0)
-    row.weight = uptime * reliability / (latency_ms + knob.latency_eps_ms)
+    row.trust = uptime * reliability

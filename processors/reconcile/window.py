@@ -12,8 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.runtime.compiled import kernel
+from processors.times import LONG_AGO
 
-_NEVER = np.iinfo(np.int64).min
+
+@kernel
+def was_seen(sources: NDArray[np.void], slot: int, kind: int, seq: int) -> bool:
+    """Return whether the source may have had this sequence number: surely inside the window, perhaps below it.
+
+    Parameters
+    ----------
+    sources
+        Shape (n_sources,), rows of the table.
+    kind
+        0 for a trade, 1 for a quote.
+    seq
+        Not null.
+    """
+    row = sources[slot]
+    seen, top = row.seq_seen[kind], row.seq_top[kind]
+    ahead = (seq >> 6) - (top >> 6)
+    if row.seq_ns[kind] == LONG_AGO or ahead > 0:
+        return False
+    bit = np.uint64(1) << np.uint64(seq & 63)
+    return bool(ahead <= -len(seen) or seen[(seq >> 6) & (len(seen) - 1)] & bit != 0)
 
 
 @kernel
@@ -39,7 +60,7 @@ def seen_before(sources: NDArray[np.void], slot: int, kind: int, seq: int, ts_ns
     word = (seq >> 6) & (words - 1)
     # Blocks, not numbers: the difference of two blocks cannot overflow.
     ahead = (seq >> 6) - (top >> 6)
-    started = row.seq_ns[kind] != _NEVER
+    started = row.seq_ns[kind] != LONG_AGO
     if not started or ahead <= -words:
         if started and ts_ns <= row.seq_ns[kind]:
             return True

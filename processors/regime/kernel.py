@@ -120,6 +120,19 @@ def learn_scale(r: float, c: F64, s: F64) -> None:
 
 
 @njit(cache=True)
+def soften(c: F64, variance: float, t: float, recent: float, y: F64) -> None:
+    """Write the three probabilities: see ``probabilities``."""
+    trend = c[T_GAIN] * (abs(t) - c[T_TREND])
+    stress = max(
+        c[VOL_GAIN] * (0.5 * math.log(variance) - c[LOG_VOL_STRESS]), c[CHANGE_GAIN] * (recent - c[CHANGE_STRESS])
+    )
+    top = max(trend, stress, 0.0)
+    e_trend, e_meanrev, e_stress = math.exp(trend - top), math.exp(-top), math.exp(stress - top)
+    total = e_trend + e_meanrev + e_stress
+    y[TREND], y[MEANREV], y[STRESS] = e_trend / total, e_meanrev / total, e_stress / total
+
+
+@njit(cache=True)
 def probabilities(c: F64, p: F64, mean: F64, beta: F64, longest: int, y: F64) -> None:
     """Write the outputs but the hazard from the posterior of the run length.
 
@@ -138,14 +151,7 @@ def probabilities(c: F64, p: F64, mean: F64, beta: F64, longest: int, y: F64) ->
         length += p[r] * r
         if r <= c[RECENT]:
             recent += p[r]
-    trend = c[T_GAIN] * (abs(t) - c[T_TREND])
-    stress = max(
-        c[VOL_GAIN] * (0.5 * math.log(variance) - c[LOG_VOL_STRESS]), c[CHANGE_GAIN] * (recent - c[CHANGE_STRESS])
-    )
-    top = max(trend, stress, 0.0)
-    e_trend, e_meanrev, e_stress = math.exp(trend - top), math.exp(-top), math.exp(stress - top)
-    total = e_trend + e_meanrev + e_stress
-    y[TREND], y[MEANREV], y[STRESS] = e_trend / total, e_meanrev / total, e_stress / total
+    soften(c, variance, t, recent, y)
     # Rounding may carry a sum of probabilities past 1.
     y[CHANGE_PROB], y[RUN_LENGTH] = min(recent, 1.0), length
 
@@ -192,6 +198,13 @@ def label(y: F64) -> int:
     if y[TREND] > y[best]:
         best = TREND
     return best
+
+
+@njit(cache=True)
+def label_all(out: F64, labels: I64) -> None:
+    """Write the label of each row of outputs, shape (n, N_OUT) and (n,)."""
+    for i in range(len(out)):
+        labels[i] = label(out[i])
 
 
 @njit(cache=True)

@@ -9,13 +9,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from processors.runtime.layout import NULL_LONG as NULL_LONG  # noqa: PLC0414 - users of columns take it from here
-from processors.runtime.layout import Layout
+from processors.runtime.layout import SMALL_INTS_ROWS, Layout
 
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
@@ -47,13 +48,17 @@ class EncodedBatch:
 
     def values(self) -> Iterator[bytes]:
         """Yield each record's bytes."""
-        data, start = self.payload.tobytes(), self.start
-        return (data[start[i] : start[i + 1]] for i in range(len(self)))
+        return _slices(self.payload, self.start)
 
     def keys(self) -> Iterator[bytes]:
         """Yield each record's key."""
-        data, start = self.key.tobytes(), self.key_start
-        return (data[start[i] : start[i + 1]] for i in range(len(self)))
+        return _slices(self.key, self.key_start)
+
+
+def _slices(data: U8, start: I64) -> Iterator[bytes]:
+    # Lists of Python's own numbers: those of NumPy are made anew at each access.
+    raw, at = data.tobytes(), start.tolist()
+    return (raw[a:b] for a, b in pairwise(at))
 
 
 @dataclass(slots=True)
@@ -93,14 +98,16 @@ class Columns:
 
     ``columns["quality.stale"]`` is the column of that field: int64 (strings as codes of the string table, enums as
     index, booleans as 0 and 1, null as ``NULL_LONG``, a null string as -1) or float64 (null as NaN).
+    ``topic`` is the topic that consumed records came from, empty where nobody asks.
     """
 
-    __slots__ = ("floats", "ints", "layout", "logged_ms", "offset")
+    __slots__ = ("floats", "ints", "layout", "logged_ms", "offset", "topic")
 
     def __init__(
-        self, layout: Layout, ints: I64, floats: F64, offset: I64 | None = None, logged_ms: I64 | None = None
-    ) -> None:
-        self.layout, self.ints, self.floats = layout, ints, floats
+        self, layout: Layout, ints: I64, floats: F64, offset: I64 | None = None, logged_ms: I64 | None = None,
+        topic: str = "",
+    ) -> None:  # fmt: skip
+        self.layout, self.ints, self.floats, self.topic = layout, ints, floats, topic
         self.offset = np.full(ints.shape[1], -1, np.int64) if offset is None else offset
         self.logged_ms = np.zeros(ints.shape[1], np.int64) if logged_ms is None else logged_ms
 
@@ -113,8 +120,7 @@ class Columns:
         columns = cls(layout, np.zeros((layout.n_ints, n), np.int64), np.zeros((layout.n_floats, n)))
         for row, value in layout.blank_ints:
             columns.ints[row] = value
-        for row in layout.blank_floats:
-            columns.floats[row] = np.nan
+        columns.floats[layout.blank_floats] = np.nan
         return columns
 
     def __len__(self) -> int:
@@ -127,6 +133,11 @@ class Columns:
         column: NDArray[np.generic] = self.floats[row] if is_float else self.ints[row]
         return column
 
+    def small_ints(self, name: str) -> I64:
+        """Return the packed words of an array of small integers as a view, shape (4, n); see ``layout.small_ints``."""
+        _, row = self.layout.column[name]
+        return self.ints[row : row + SMALL_INTS_ROWS]
+
     def __setitem__(self, name: str, value: Any) -> None:
         """Fill the column of a field."""
         self[name][:] = value
@@ -134,4 +145,4 @@ class Columns:
     def take(self, index: NDArray[np.generic] | slice) -> "Columns":
         """Return the rows at ``index`` (positions, mask or slice), in that order."""
         ints, floats = np.ascontiguousarray(self.ints[:, index]), np.ascontiguousarray(self.floats[:, index])
-        return Columns(self.layout, ints, floats, self.offset[index], self.logged_ms[index])
+        return Columns(self.layout, ints, floats, self.offset[index], self.logged_ms[index], self.topic)

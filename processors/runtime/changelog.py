@@ -3,16 +3,20 @@
 import time
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from processors.errors import RetryableError
+from processors.errors import ConfigError, RetryableError
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.client_log import CLIENT_LOG
 from processors.runtime.pipeline import PartitionState
-from processors.runtime.state import COUNTS, row_of, unpack_key
+from processors.runtime.state import COUNTS, PUBLISHED, TableSpec, row_of, unpack_key
 
 RESTORE_WAIT_S_MAX = 120.0
 """Longest wait for one restore: an unfinished transaction of a dead owner ends within its time-out, well below."""
+
+
+END_WAIT_S_MAX = 10.0
+"""Longest wait for a broker to lead a partition."""
 
 
 def changelog_batch(topic: str, partition: int, state: PartitionState) -> EncodedBatch | None:
@@ -79,27 +83,90 @@ def read_changelog(bootstrap_servers: str, topic: str, partition: int) -> dict[b
         consumer.close()
 
 
+def begin_changelog(bootstrap_servers: str, topic: str, partition: int, entries: dict[bytes, bytes]) -> None:
+    """Write the state that a stage is to begin with, in one transaction: it is seen whole, or not at all.
+
+    The stage must not have begun: its changelog is empty.
+
+    Raises
+    ------
+    ConfigError
+        The changelog has a state already.
+    RetryableError
+        The brokers did not take it; nothing of it is seen.
+    """
+    if read_changelog(bootstrap_servers, topic, partition):
+        raise ConfigError(
+            topic, "state", "there is one",
+            "an empty changelog: the stage has begun. To begin anew, stop it and delete its changelog and its group",
+        )  # fmt: skip
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "transactional.id": f"{topic}-begin",
+            "compression.type": "lz4",
+            "logger": CLIENT_LOG,
+        }
+    )
+    try:
+        producer.init_transactions(RESTORE_WAIT_S_MAX)
+        producer.begin_transaction()
+        for key, value in entries.items():
+            while True:
+                try:
+                    producer.produce(topic, value, key, partition)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        producer.commit_transaction(RESTORE_WAIT_S_MAX)
+    except KafkaException as e:
+        raise RetryableError(f"{topic}: {e.args[0].str()}") from e
+
+
 def read_counts(bootstrap_servers: str, topic: str, partitions: int) -> dict[str, dict[str, int]]:
     """Return stage -> fate -> number of events, over all partitions, as of the last commits.
 
     The counts are part of the state, so they are exact: an event that was consumed twice by a killed process is
     counted once.
     """
-    total: dict[str, dict[str, int]] = {}
+    return _totals(bootstrap_servers, topic, partitions, COUNTS)[0]
+
+
+def read_account(
+    bootstrap_servers: str, topic: str, partitions: int
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Return what ``read_counts`` does, and stage -> topic -> records that the stage published, counted as exactly."""
+    fates, published = _totals(bootstrap_servers, topic, partitions, COUNTS, PUBLISHED)
+    return fates, published
+
+
+def _totals(bootstrap_servers: str, topic: str, partitions: int, *specs: TableSpec) -> list[dict[str, dict[str, int]]]:
+    """Return stage -> key -> n of each of the tables, added up over all partitions."""
+    totals: list[dict[str, dict[str, int]]] = [{} for _ in specs]
     for partition in range(partitions):
         for key, value in read_changelog(bootstrap_servers, topic, partition).items():
-            stage, table, *fate = unpack_key(key)
-            if table == COUNTS.name.encode():
-                fates = total.setdefault(stage.decode(), {})
-                fates[fate[0].decode()] = fates.get(fate[0].decode(), 0) + int(row_of(COUNTS, value)["n"])
-    return total
+            stage, table, *of = unpack_key(key)
+            for spec, total in zip(specs, totals, strict=True):
+                if table == spec.name.encode():
+                    counts = total.setdefault(stage.decode(), {})
+                    counts[of[0].decode()] = counts.get(of[0].decode(), 0) + int(row_of(spec, value)["n"])
+    return totals
 
 
 def _end_offset(base: dict[str, object], topic: str, partition: int) -> int:
     """Return the high watermark, unfinished transactions included."""
     consumer = Consumer({**base, "isolation.level": "read_uncommitted"})
+    deadline = time.monotonic() + END_WAIT_S_MAX
     try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+        while True:
+            try:
+                _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+            except KafkaException as e:
+                # A topic that was made a moment ago: the broker does not lead its partitions yet.
+                if e.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return int(end)
     finally:
         consumer.close()
-    return int(end)

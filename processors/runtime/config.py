@@ -26,7 +26,9 @@ class KafkaConfig:
     commit_interval_ms
         Longest time between commits under load: consumers wait as long, a restart repeats as much.
     commit_idle_ms
-        Shortest time before a commit when the input has run dry: latency at low rates.
+        Time before a commit when little comes: latency at low rates.
+    light_rows_max
+        Fewer records than this at a time are little: a twentieth of a full batch.
     batch_rows_max
         Most records taken from one partition at once.
     transaction_timeout_ms
@@ -52,6 +54,7 @@ class KafkaConfig:
     path: str = "auto"
     commit_interval_ms: int = 100
     commit_idle_ms: int = 15
+    light_rows_max: int = 1_000
     batch_rows_max: int = 20_000
     transaction_timeout_ms: int = 15_000
     group_protocol: str = "classic"
@@ -104,6 +107,10 @@ def consumer_settings(config: KafkaConfig) -> dict[str, Any]:
     if config.group_protocol == "classic":
         # Short, so that the partitions of a killed process are taken over soon.
         settings |= {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
+    # By ranges: a partition number of every topic goes to the same process, as the stages with side topics need it.
+    settings["partition.assignment.strategy" if config.group_protocol == "classic" else "group.remote.assignor"] = (
+        "range"
+    )
     return settings
 
 

@@ -13,34 +13,39 @@ import logging
 import time
 
 import numpy as np
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from processors.errors import BackpressureError, ConfigError, PlatformError, RetryableError
+from processors.errors import BackpressureError, PlatformError, QueueFullError, RetryableError
 from processors.runtime.batch import MessageBatch
-from processors.runtime.changelog import changelog_batch, read_changelog
+from processors.runtime.changelog import changelog_batch
 from processors.runtime.config import KafkaConfig, consumer_settings, producer_settings
 from processors.runtime.deadletter import DeadLetterLimit
+from processors.runtime.held import Held
 from processors.runtime.metrics import Metrics
 from processors.runtime.native import choose_path
 from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
 from processors.runtime.ports import Sink, Source
+from processors.runtime.restore import committed_positions, restored_state
+from processors.runtime.topics import check_partitions, partition_counts
+from processors.runtime.transaction import Transactions
 
 log = logging.getLogger(__name__)
 
+GATHER_ROWS_MAX = 1_000
+"""Most records of a partition at a time where the partitions of the output meet in one.
+
+Featurize writes ``universe.v1``, whatever reads it: were it to depend on whether cross runs, cross would begin with a
+hole. Cross waits for a partition for ten minutes of event time, so featurize, catching up, may not put hours of one
+partition before the first record of another: 1,000 bars of a few symbols are minutes.
+"""
+PAUSE_S = 1.0
+"""How long a blocked partition is left alone before it is tried again; the group is served meanwhile."""
 STEADY_S = 60.0
 """Failures further apart than this do not add up: a batch that always fails does so every few seconds."""
 
 
 class FencedError(PlatformError):
     """Another process took over the transactional id: this one stops."""
-
-
-class LostRecordsError(PlatformError):
-    """Records were deleted from the source before they were read: retention was shorter than the delay."""
-
-
-class _UnknownOutcomeError(Exception):
-    """A commit timed out: nobody knows whether it happened. Only a new producer settles it."""
 
 
 class KafkaDriver:
@@ -53,18 +58,20 @@ class KafkaDriver:
         self.commits = 0
         self.metrics = Metrics(config.group)
         self._path = choose_path(config.path)
+        # Topics by the name that their batches have, with the name at the broker.
+        self._topics = {topic: config.prefix + topic for topic in pipeline.inputs}
+        self._held = Held(list(self._topics.values()))
         self._states: dict[int, PartitionState] = {}
-        self._next_offset: dict[int, int] = {}
-        self._position: dict[int, int] = {}
+        self._next_offset: dict[tuple[str, int], int] = {}
+        self._position: dict[tuple[str, int], int] = {}
         self._paused_until: dict[int, float] = {}
         self._stopping = False
         self._failed_at = 0.0
         self._failures = 0
-        self._in_transaction = False
-        self._began = 0.0
         self._heard = 0.0
         self._consumer: Consumer
         self._producer: Producer
+        self._transactions: Transactions
         self._source: Source
         self._sink: Sink
 
@@ -99,8 +106,6 @@ class KafkaDriver:
             try:
                 self._open()
                 self._work()
-            except _UnknownOutcomeError as e:
-                failure = RetryableError(f"commit without an answer: {e}")
             except RetryableError as e:
                 failure = e
             except KafkaException as e:
@@ -119,19 +124,26 @@ class KafkaDriver:
     def _turn(self) -> None:
         """Take what is there, and commit when it is time."""
         self._resume_paused()
-        wait_s = self.config.commit_idle_ms / 1000 if self._in_transaction else 0.1
-        batches = self._source.poll(wait_s)
+        transactions = self._transactions
+        batches = self._source.poll(self.config.commit_idle_ms / 1000 if transactions.active else 0.1)
+        blocked: list[int] = []
         try:
             for batch in batches:
+                blocked = [batch.partition]
                 self._process(batch)
+            self._check_silence(heard=bool(batches))
+            self._settle(wait=False)
+            if transactions.open:
+                age_ms = transactions.age_s() * 1000
+                # A steady trickle is no load: those after us need not wait for a batch that will never be full.
+                light = sum(map(len, batches)) < self.config.light_rows_max
+                if age_ms >= (self.config.commit_idle_ms if light else self.config.commit_interval_ms):
+                    self._begin_commit()
+        except QueueFullError as e:
+            # The queue is that of all partitions: were one paused alone, the others would fill it again.
+            self._rewind(list(self._states), e)
         except BackpressureError as e:
-            self._rewind_partition(batch.partition, e)
-            return
-        self._check_silence(heard=bool(batches))
-        if self._in_transaction:
-            age_ms = (time.monotonic() - self._began) * 1000
-            if age_ms >= self.config.commit_interval_ms or (not batches and age_ms >= self.config.commit_idle_ms):
-                self._commit()
+            self._rewind(blocked, e)
 
     def _check_silence(self, *, heard: bool) -> None:
         """Ask for the brokers when nothing has come for long: an idle topic and a lost cluster look the same."""
@@ -150,70 +162,75 @@ class KafkaDriver:
         if state is None:
             return
         # A rebalance inside one poll hands out records of the old assignment: what is committed already is dropped.
-        behind = int(np.searchsorted(batch.offset, self._position[batch.partition]))
+        at = batch.topic, batch.partition
+        behind = int(np.searchsorted(batch.offset, self._position[at]))
         if behind:
             if behind == len(batch):
                 return
             batch = batch.skip(behind)
-        if not self._in_transaction:
-            self._producer.begin_transaction()
-            self._in_transaction, self._began = True, time.monotonic()
+        # The state may run ahead of a commit that is not settled: if that fails, it is restored from the changelog.
+        out = self.pipeline.run(state, batch)
+        self._settle()
+        if not self._transactions.open:
+            self._transactions.begin()
         dead = 0
-        for out in self.pipeline.run(state, batch):
-            self._sink.produce(self.config.prefix + out.topic, out)
-            self.metrics.count("records_out", len(out), out.topic)
-            dead += len(out) if out.topic == DEAD_LETTER else 0
-        self._next_offset[batch.partition] = self._position[batch.partition] = int(batch.offset[-1]) + 1
+        for records in out:
+            self._sink.produce(self.config.prefix + records.topic, records)
+            self.metrics.count("records_out", len(records), records.topic)
+            dead += len(records) if records.topic == DEAD_LETTER else 0
+        self._next_offset[at] = self._position[at] = int(batch.offset[-1]) + 1
         self.rows += len(batch)
         self.metrics.count("records_in", len(batch))
         self.metrics.count("dead_letters", dead)
 
-    def _commit(self) -> None:
-        """Publish changed state and offsets and commit them with the records."""
-        if not self._in_transaction:
-            return
-        began = time.monotonic()
-        for partition in self._next_offset:
+    def _begin_commit(self) -> None:
+        """Publish changed state, and begin to commit it with the records and the offsets."""
+        for partition in dict.fromkeys(p for _, p in self._next_offset):
             changed = changelog_batch(self.config.changelog, partition, self._states[partition])
             if changed is not None:
                 self._sink.produce(self.config.changelog, changed)
-        topic = self.config.prefix + self.pipeline.source
-        offsets = [TopicPartition(topic, p, offset) for p, offset in self._next_offset.items()]
-        try:
-            self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 20)
-            self._producer.commit_transaction(20)
-        except KafkaException as e:
-            error = e.args[0]
-            if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) and not error.txn_requires_abort():
-                # Neither commit nor abort may be asked of this producer again: only a new one settles the outcome.
-                self._in_transaction = False
-                raise _UnknownOutcomeError(str(error)) from e
-            raise
-        self._in_transaction = False
-        for partition in self._next_offset:
             self._states[partition].clean()
+        offsets = [TopicPartition(self._topics[t], p, offset) for (t, p), offset in self._next_offset.items()]
         self._next_offset.clear()
+        self._transactions.commit(offsets, self._consumer.consumer_group_metadata())
+
+    def _settle(self, *, wait: bool = True) -> None:
+        """Hear how the last commit ended."""
+        took_s = self._transactions.settle(wait=wait)
+        if took_s is None:
+            return
         if time.monotonic() - self._failed_at > STEADY_S:
             self._failures = 0
         self.commits += 1
         self.metrics.count("commits")
-        self.metrics.took("commit_seconds", time.monotonic() - began)
+        self.metrics.took("commit_seconds", took_s)
+
+    def _commit(self) -> None:
+        """Commit all that was done, and wait for it."""
+        self._settle()
+        if self._transactions.open:
+            self._begin_commit()
+            self._settle()
 
     def _abort(self) -> None:
-        if self._in_transaction:
-            self._producer.abort_transaction(self.config.open_timeout_s)
-            self._in_transaction = False
-            self._next_offset.clear()
+        self._settle()
+        self._transactions.abort(self.config.open_timeout_s)
+        self._next_offset.clear()
 
-    def _rewind_partition(self, partition: int, reason: BackpressureError) -> None:
-        """Go back to the last commit, and leave the partition that is blocked paused for a while."""
-        log.warning("partition %d paused for 1 s: %s", partition, reason)
+    def _rewind(self, blocked: list[int], reason: BackpressureError) -> None:
+        """Go back to the last commit, and leave the partitions that are blocked paused for a while.
+
+        Every partition goes back, not the blocked ones alone: one transaction holds the records of all, so its abort
+        takes back what each has done since the last commit, and each state is restored to that point.
+        """
+        log.warning("partitions %s paused for %.0f s: %s", blocked, PAUSE_S, reason)
         self._abort()
-        for at in self._committed(list(self._states)):
-            self._restore(at.partition, at.offset)
+        placed = self._committed(self._held.places(self._states))
+        self._restore(list(self._states), placed)
+        for at in placed:
             self._consumer.seek(at)
-        self._consumer.pause([TopicPartition(self.config.prefix + self.pipeline.source, partition)])
-        self._paused_until[partition] = time.monotonic() + 1.0
+        self._consumer.pause(self._held.places(blocked))
+        self._paused_until |= dict.fromkeys(blocked, time.monotonic() + PAUSE_S)
         self.metrics.show("partitions_paused", len(self._paused_until))
 
     def _resume_paused(self) -> None:
@@ -222,28 +239,20 @@ class KafkaDriver:
         now = time.monotonic()
         due = [p for p, until in self._paused_until.items() if until <= now]
         if due:
-            topic = self.config.prefix + self.pipeline.source
-            self._consumer.resume([TopicPartition(topic, p) for p in due])
+            self._consumer.resume(self._held.places(due))
             for p in due:
                 del self._paused_until[p]
             self.metrics.show("partitions_paused", len(self._paused_until))
 
-    def _restore(self, partition: int, committed: int) -> None:
-        began = time.monotonic()
-        state = self.pipeline.open()
-        entries = read_changelog(self.config.bootstrap_servers, self.config.changelog, partition)
-        if committed > 0 and not entries:
-            # Every commit writes the counts at least, so the changelog was deleted or is another one.
-            raise ConfigError(
-                self.config.changelog, f"partition {partition}", "empty",
-                f"group {self.config.group} has committed offset {committed}, so its state is lost: begin anew under "
-                "another --prefix, or delete the group too to read everything again",
-            )  # fmt: skip
-        state.restore(entries)
-        self._states[partition] = state
-        took_s = time.monotonic() - began
-        self.metrics.took("restore_seconds", took_s)
-        log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), took_s)
+    def _restore(self, partitions: list[int], placed: list[TopicPartition]) -> None:
+        """Take up partitions at the committed positions of all their topics."""
+        for partition in partitions:
+            began = time.monotonic()
+            at = [p for p in placed if p.partition == partition]
+            self._states[partition] = restored_state(self.pipeline, self.config, at)
+            for p in at:
+                self._position[p.topic.removeprefix(self.config.prefix), partition] = max(p.offset, 0)
+            self.metrics.took("restore_seconds", time.monotonic() - began)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # A kept partition's transaction must not stay open while others are restored.
@@ -251,46 +260,32 @@ class KafkaDriver:
         self._source.assigned(partitions)
         # Committed offsets first: the call waits until no transaction of a former owner is open on them. After that
         # the changelog is as old as the offsets, since both are written by the same transactions.
-        placed = self._committed([p.partition for p in partitions])
-        for p in placed:
-            self._restore(p.partition, p.offset)
+        whole = self._held.add(partitions)
+        mine = {(p.topic, p.partition) for p in partitions}
+        pieces = [p for p in self._held.places(whole) if (p.topic, p.partition) not in mine]
+        placed = self._committed([*partitions, *pieces])
+        self._restore(whole, placed)
+        given = placed[: len(partitions)]
         if self.config.group_protocol == "consumer":
-            consumer.incremental_assign(placed)
+            consumer.incremental_assign(given)
         else:
-            consumer.assign(placed)
+            consumer.assign(given)
+        for p in placed[len(partitions) :]:
+            consumer.seek(p)
+        # Resumed by name: the client keeps a partition paused over its loss and return.
+        consumer.resume([p for p in placed if p.partition in self._states])
+        self._hold_back([p for p in given if p.partition not in self._states])
         self.metrics.show("partitions_assigned", len(self._states))
         log.info("assigned %s", sorted(self._states))
 
-    def _committed(self, partitions: list[int]) -> list[TopicPartition]:
-        """Return the committed position of each partition, its beginning where nothing was committed yet."""
-        topic = self.config.prefix + self.pipeline.source
-        placed = self._consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=30)
-        for p in placed:
-            if p.error is not None:
-                raise KafkaException(p.error)
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, p.partition), timeout=30)
-            if p.offset >= 0:
-                self._check_loss(p, low, high)
-            self._position[p.partition] = max(p.offset, 0)
-            if p.offset < 0:
-                p.offset = OFFSET_BEGINNING
-        return placed
+    def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        return committed_positions(self._consumer, places, accept_loss=self.config.accept_loss)
 
-    def _check_loss(self, at: TopicPartition, low: int, high: int) -> None:
-        """Compare a committed position with what the log still holds; move it to the log's beginning if that is wanted.
-
-        Raises
-        ------
-        LostRecordsError
-            Records are gone, and ``accept_loss`` is off.
-        """
-        if low <= at.offset <= high:
-            return
-        what = f"{at.topic} partition {at.partition}: committed offset {at.offset}, but the log holds {low} to {high}"
-        if not self.config.accept_loss:
-            raise LostRecordsError(f"{what}: records are lost; go on without them with --accept-loss")
-        log.error("%s: going on from %d", what, low)
-        at.offset = low
+    def _hold_back(self, pieces: list[TopicPartition]) -> None:
+        """Stop fetching what cannot be worked on: another process holds the same partition of another topic."""
+        if pieces:
+            self._consumer.pause(pieces)
+            log.warning("waiting for the other topics of %s", ", ".join(f"{p.topic} {p.partition}" for p in pieces))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The next owner starts from what is committed, so finish first.
@@ -306,9 +301,11 @@ class KafkaDriver:
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
         self._source.revoked(partitions)
-        for p in partitions:
-            self._states.pop(p.partition, None)
-            self._paused_until.pop(p.partition, None)
+        given_up = self._held.remove(partitions)
+        for p in given_up:
+            self._states.pop(p, None)
+            self._paused_until.pop(p, None)
+        self._hold_back(self._held.places(given_up))
         self.metrics.show("partitions_assigned", len(self._states))
         log.info("gave up %s", sorted(p.partition for p in partitions))
 
@@ -317,20 +314,39 @@ class KafkaDriver:
         self._producer = Producer(producer_settings(c))
         self._sink = self._path.sink(self._producer)
         self._producer.init_transactions(c.open_timeout_s)
+        self._transactions = Transactions(self._producer, c.transaction_timeout_ms / 1000 + 5)
         self._consumer = Consumer(consumer_settings(c))
-        topic = c.prefix + self.pipeline.source
-        self._source = self._path.source(self._consumer, topic, self.pipeline.source, c.batch_rows_max)
-        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._check_partitions()
+        names = {full: topic for topic, full in self._topics.items()}
+        # Of what is gathered, no partition may run far ahead of the others.
+        gathers = self.pipeline.placing.gathers(self.pipeline.stages[0])
+        rows_max = min(c.batch_rows_max, GATHER_ROWS_MAX) if gathers else c.batch_rows_max
+        self._source = self._path.source(self._consumer, names, rows_max)
+        self._held = Held(list(names))
+        self._consumer.subscribe(
+            list(names), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
         self._heard = time.monotonic()
+
+    def _check_partitions(self) -> None:
+        """Refuse topics that cannot be read together, and tell the pipeline how many partitions it spreads over."""
+        spread = [self.config.prefix + t for t in sorted(self.pipeline.placing.spread)]
+        if len(self._topics) == 1 and not spread:
+            return
+        servers = self.config.bootstrap_servers
+        counts = partition_counts(self._consumer, servers)
+        check_partitions(servers, counts, list(self._topics.values()))
+        if spread:
+            self.pipeline.placing.set_partitions(check_partitions(servers, counts, spread))
 
     def _close(self) -> None:
         """Close both clients; what is not committed is given up."""
-        try:
-            if hasattr(self, "_producer"):
+        if hasattr(self, "_transactions"):
+            try:
                 self._abort()
-        except KafkaException as e:
-            log.warning("transaction left to the broker's time-out: %s", e.args[0])
-        self._in_transaction = False
+            except (KafkaException, RetryableError) as e:
+                log.warning("transaction left to the broker's time-out: %s", e.args[0])
+                self._transactions.forget()
         self._next_offset.clear()
         if hasattr(self, "_consumer"):
             self._consumer.close()
@@ -339,6 +355,8 @@ class KafkaDriver:
         if hasattr(self, "_sink"):
             self._sink.close()
             del self._sink, self._producer
+        if hasattr(self, "_transactions"):
+            del self._transactions
 
     def _classify(self, error: KafkaError) -> RetryableError:
         """Return what to retry.
@@ -348,23 +366,40 @@ class KafkaDriver:
         FencedError
             There is nothing to retry: another process took over.
         """
+        error = self._cause(error)
         if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):
             # The broker fences a producer, too, whose transaction outlived its time-out: after an outage, or a pause
             # of this process. Then nobody took over, and a new producer goes on from what is committed.
-            age_ms = (time.monotonic() - self._began) * 1000
-            if self._in_transaction and age_ms >= self.config.transaction_timeout_ms:
+            age_ms = self._transactions.age_s() * 1000 if hasattr(self, "_transactions") else 0.0
+            if age_ms >= self.config.transaction_timeout_ms and self._transactions.open:
                 return RetryableError(
                     f"Kafka at {self.config.bootstrap_servers}: transaction aborted after {age_ms:.0f} ms"
                 )
             raise FencedError(f"group {self.config.group} instance {self.config.instance}: taken over: {error.str()}")
         return RetryableError(f"Kafka at {self.config.bootstrap_servers}: {error.name()}: {error.str()}")
 
+    def _cause(self, error: KafkaError) -> KafkaError:
+        """Return why a producer is of no use any more: from then on its calls say that it is, and only an abort why.
+
+        Taken for something to be retried, a fence would be answered by a new producer that fences the newer process.
+        """
+        if error.code() != KafkaError._FATAL or not hasattr(self, "_producer"):
+            return error
+        try:
+            self._producer.abort_transaction(self.config.open_timeout_s)
+        except KafkaException as e:
+            cause: KafkaError = e.args[0]
+            return cause
+        return error
+
     def _give_up_or_wait(self, error: RetryableError) -> None:
         self._failures += 1
         self._failed_at = time.monotonic()
         self.metrics.count("retries")
         if self._failures > self.config.retries_max:
-            raise PlatformError(f"gave up after {self._failures} attempts in a row: {error}") from error
+            address = f"Kafka at {self.config.bootstrap_servers}"
+            reason = str(error) if address in str(error) else f"{address}: {error}"
+            raise PlatformError(f"gave up after {self._failures} attempts in a row: {reason}") from error
         wait_s = min(0.1 * 2**self._failures, 5.0)
         log.warning("attempt %d failed, again in %.1f s: %s", self._failures, wait_s, error)
         # In slices, so that a stop is soon seen; an Event's lock could be held when the signal comes.

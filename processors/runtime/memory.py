@@ -1,4 +1,4 @@
-"""The in-memory driver: the topology over recorded ticks, without Kafka. For training, back-fills, backtests, tests."""
+"""The in-memory driver: the topology over recorded ticks, without Kafka. For training, back-fills, tests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

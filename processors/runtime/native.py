@@ -6,12 +6,15 @@ callbacks fire only there. Records are copied once, from librdkafka's memory int
 
 import logging
 import time
+from collections.abc import Mapping
+from functools import cache
 
+import confluent_kafka
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from numba import njit
 
-from processors.errors import RetryableError
+from processors.errors import ConfigError, QueueFullError
 from processors.runtime import librdkafka as rd
 from processors.runtime.batch import I64, U8, EncodedBatch, MessageBatch
 from processors.runtime.plain import PASSING, PlainPath
@@ -103,12 +106,11 @@ def _produce(
 class NativeSource:
     """Reads the partition queues of a consumer, which are cut off from its ``poll``."""
 
-    def __init__(self, consumer: Consumer, handle: int, topic: str, logical_topic: str, rows_max: int) -> None:
-        self._consumer, self._handle = consumer, handle
-        self._topic, self._logical_topic = topic.encode(), logical_topic
+    def __init__(self, consumer: Consumer, handle: int, topics: Mapping[str, str], rows_max: int) -> None:
+        self._consumer, self._handle, self._topics = consumer, handle, dict(topics)
         self._library = rd.load_library()
         assert self._library is not None
-        self._queues: dict[int, int] = {}
+        self._queues: dict[tuple[str, int], int] = {}
         self._passing = np.array(sorted(PASSING), np.int64)
         self._pointers = np.zeros(rows_max, np.int64)
         self._sizes = np.zeros(3, np.int64)
@@ -117,23 +119,23 @@ class NativeSource:
         """Take each partition's queue and stop its forwarding, before the consumer fetches into it."""
         assert self._library is not None
         for p in partitions:
-            queue = self._library.rd_kafka_queue_get_partition(self._handle, self._topic, p.partition)
+            queue = self._library.rd_kafka_queue_get_partition(self._handle, p.topic.encode(), p.partition)
             self._library.rd_kafka_queue_forward(queue, None)
-            self._queues[p.partition] = queue
+            self._queues[p.topic, p.partition] = queue
 
     def revoked(self, partitions: list[TopicPartition]) -> None:
         """Empty and free the queues: their records belong to the next owner."""
         assert self._library is not None
         for p in partitions:
-            queue = self._queues.pop(p.partition, None)
+            queue = self._queues.pop((p.topic, p.partition), None)
             if queue is None:
                 continue
             while (n := _consume(queue, 0, self._pointers, self._sizes, self._passing)) > 0:
-                self._take(p.partition, n)
+                self._take(p.topic, p.partition, n)
             self._library.rd_kafka_queue_destroy(queue)
 
     def poll(self, timeout_s: float) -> list[MessageBatch]:
-        """Return up to one batch a partition."""
+        """Return up to one batch a topic and partition."""
         self._serve(0.0 if self._queues else timeout_s)
         batches = self._read(0)
         if not batches and self._queues:
@@ -153,24 +155,24 @@ class NativeSource:
 
     def _read(self, timeout_ms: int, *, first_only: bool = False) -> list[MessageBatch]:
         batches = []
-        for partition, queue in self._queues.items():
+        for (topic, partition), queue in self._queues.items():
             n = _consume(queue, timeout_ms, self._pointers, self._sizes, self._passing)
             error = int(self._sizes[2])
             if n:
                 # Before any error is raised: the messages are ours, and nobody else frees them.
-                batches.append(self._take(partition, n))
+                batches.append(self._take(topic, partition, n))
             if error:
                 raise KafkaException(KafkaError(error))
             if n and first_only:
                 break
         return batches
 
-    def _take(self, partition: int, n: int) -> MessageBatch:
+    def _take(self, topic: str, partition: int, n: int) -> MessageBatch:
         payload, key = np.empty(self._sizes[0], np.uint8), np.empty(self._sizes[1], np.uint8)
         start, key_start = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
         offset, timestamp_ms = np.empty(n, np.int64), np.empty(n, np.int64)
         _copy(self._pointers, payload, start, key, key_start, offset, timestamp_ms)
-        return MessageBatch(self._logical_topic, partition, payload, start, key, key_start, offset, timestamp_ms)
+        return MessageBatch(self._topics[topic], partition, payload, start, key, key_start, offset, timestamp_ms)
 
 
 class NativeSink:
@@ -189,6 +191,7 @@ class NativeSink:
         at = 0
         deadline = time.monotonic() + QUEUE_FULL_WAIT_S_MAX
         while True:
+            before = at
             at, error = _produce(
                 self._topics[topic], batch.partition, at, batch.payload, batch.start, batch.key, batch.key_start
             )
@@ -196,8 +199,10 @@ class NativeSink:
                 break
             if error != KafkaError._QUEUE_FULL:
                 raise KafkaException(KafkaError(error))
-            if time.monotonic() > deadline:
-                raise RetryableError(f"{topic}: the producer's queue stayed full for {QUEUE_FULL_WAIT_S_MAX:.0f} s")
+            if at > before:
+                deadline = time.monotonic() + QUEUE_FULL_WAIT_S_MAX
+            elif time.monotonic() > deadline:
+                raise QueueFullError(f"{topic}: the producer's queue stayed full for {QUEUE_FULL_WAIT_S_MAX:.0f} s")
             self._producer.poll(0.01)
         self._producer.poll(0)
 
@@ -214,21 +219,46 @@ class NativePath:
 
     name = "native"
 
-    def source(self, consumer: Consumer, topic: str, logical_topic: str, rows_max: int) -> Source:
-        """Return the source of one consumer; the plain one where the handle is not found."""
-        handle = rd.handle_of(consumer)
-        if handle is None:
-            return PlainPath().source(consumer, topic, logical_topic, rows_max)
-        return NativeSource(consumer, handle, topic, logical_topic, rows_max)
+    def source(self, consumer: Consumer, topics: Mapping[str, str], rows_max: int) -> Source:
+        """Return the source of one consumer."""
+        return NativeSource(consumer, _handle(consumer), topics, rows_max)
 
     def sink(self, producer: Producer) -> Sink:
-        """Return the sink of one producer; the plain one where the handle is not found."""
-        handle = rd.handle_of(producer)
-        return PlainPath().sink(producer) if handle is None else NativeSink(producer, handle)
+        """Return the sink of one producer."""
+        return NativeSink(producer, _handle(producer))
+
+
+def _handle(client: Consumer | Producer) -> int:
+    handle = rd.handle_of(client)
+    assert handle is not None, "choose_path found the handles of both kinds of clients"
+    return handle
+
+
+@cache
+def _fault() -> str:
+    """Return why the native path cannot be used in this process; empty where it can."""
+    if rd.load_library() is None:
+        return f"confluent-kafka {confluent_kafka.version()} is not a version, or not a wheel, that it knows"
+    # Clients that connect to nobody: their layout is that of all others.
+    probe = {"log_level": 0}
+    consumer = Consumer({**probe, "group.id": "probe"})
+    found = rd.handle_of(Producer(probe)), rd.handle_of(consumer)
+    consumer.close()
+    return "" if None not in found else "the clients of confluent-kafka are not laid out as it knows them"
 
 
 def choose_path(wanted: str) -> Path:
-    """Return the path of that name: ``plain``, ``native``, or ``auto`` for native where it can be used."""
-    if wanted == "plain" or rd.load_library() is None:
+    """Return the path of that name: ``plain``, ``native``, or ``auto`` for native where it can be used.
+
+    Raises
+    ------
+    ConfigError
+        ``native`` is wanted and cannot be used here.
+    """
+    if wanted == "plain":
         return PlainPath()
-    return NativePath()
+    if not (fault := _fault()):
+        return NativePath()
+    if wanted == "native":
+        raise ConfigError("Kafka driver", "path", wanted, f"auto or plain, since native cannot be used here: {fault}")
+    return PlainPath()

@@ -4,6 +4,8 @@ r"""Stages chained in one process: bytes in, bytes out. Both drivers run this, s
 
     MessageBatch -> decode -> stage -> encode -> EncodedBatch, one for each topic
                                  \-> next stage (same columns, no second decoding) -> ...
+
+A batch of a side topic goes to the stage that has the side, and on from there.
 """
 
 import io
@@ -19,6 +21,7 @@ from processors.errors import ConfigError
 from processors.runtime.batch import I64, U8, Columns, EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import ROW_ERRORS, UNKNOWN_ID, FlatCodec, check_room, wire_record
 from processors.runtime.deadletter import WINDOW, DeadLetterLimit
+from processors.runtime.placing import Placing
 from processors.runtime.stage import Output, Rejected, Stage
 from processors.runtime.state import State, Table, pack_key, unpack_key
 from processors.runtime.strings import STRINGS
@@ -26,6 +29,7 @@ from schemas.instruments import partition_key
 from schemas.registry import Registry, load_registry
 
 DEAD_LETTER = "dead.letter.v1"
+RAW_TICKS = "ticks.raw.v1"
 
 
 @dataclass(slots=True)
@@ -79,7 +83,12 @@ class Pipeline:
     stages
         In the order of the topology; the source of each but the first is a sink of the one before.
     registry
-        Schemas; the released ones by default.
+        Schemas and topics; the released ones by default.
+
+    Raises
+    ------
+    ConfigError
+        The stages read topics of different numbers of partitions.
     """
 
     def __init__(self, stages: list[Stage], registry: Registry | None = None) -> None:
@@ -87,17 +96,27 @@ class Pipeline:
         self.registry = registry or load_registry()
         for before, after in pairwise(stages):
             assert after.source in before.sinks, f"{after.name} does not read what {before.name} writes"
-        topics = {s.source for s in stages} | {t for s in stages for t in s.sinks}
+        topics = {t for s in stages for t in (s.source, *s.sides, *s.sinks)}
+        # A topic may be the source of the first stage and a side of a later one.
+        self._readers = {
+            t: [i for i, s in enumerate(stages) if t in s.sides or (i == 0 and t == s.source)] for t in topics
+        }
+        self.placing = Placing(stages, self.registry.topics)
         self.codecs = {t: FlatCodec((e := self.registry.current(t)).schema, e.id) for t in sorted(topics)}
         dead = self.registry.current(DEAD_LETTER)
         self._dead_id, self._dead_schema = dead.id, fastavro.parse_schema(dead.schema)
-        self._key_codes: dict[int, int] = {}
+        self._key_of = np.full(1 << 10, -1, np.int64)
         self.limit = DeadLetterLimit()
 
     @property
     def source(self) -> str:
         """Topic that the first stage consumes."""
         return self.stages[0].source
+
+    @property
+    def inputs(self) -> list[str]:
+        """Topics that the pipeline consumes: its source, then the sides of its stages."""
+        return [*dict.fromkeys([self.source, *(t for s in self.stages for t in s.sides)])]
 
     @property
     def sinks(self) -> list[str]:
@@ -118,33 +137,48 @@ class Pipeline:
         """
         none = np.zeros(0, np.int64)
         empty, ends = np.zeros(0, np.uint8), np.zeros(1, np.int64)
-        self.run(self.open(), MessageBatch(self.source, 0, empty, ends, empty, ends.copy(), none, none.copy()))
+        for topic in self.inputs:
+            self.run(self.open(), MessageBatch(topic, 0, empty, ends, empty, ends.copy(), none, none.copy()))
         for topic, codec in self.codecs.items():
             codec.encode(topic, 0, Columns.empty(codec.layout, 0), none)
 
     def run(self, state: PartitionState, batch: MessageBatch) -> list[EncodedBatch]:
-        """Run one batch of one partition through all stages; return every record to publish, in order per topic."""
+        """Run one batch of one topic and partition; return every record to publish, in order per topic."""
         out: list[EncodedBatch] = []
-        columns, dead = self._decode(batch)
-        self._count_undecodable(state, dead)
-        for i, stage in enumerate(self.stages):
-            output = stage.step(state.states[stage.name], columns)
-            for fate, n in output.counts.items():
-                state.states[stage.name].count(fate, n)
-            dead += self._dead_letters(stage, batch, columns, output, first=i == 0)
-            for topic, records in output.records.items():
-                if len(records):
-                    keys = self._keys(records["symbol_id"])  # type: ignore[arg-type]
-                    out.append(self.codecs[topic].encode(topic, batch.partition, records, keys))
-            if i + 1 < len(self.stages):
-                source = self.stages[i + 1].source
-                columns = output.records.get(source) or Columns.empty(self.codecs[source].layout, 0)
+        readers = self._readers[batch.topic]
+        assert readers, f"no stage reads {batch.topic}"
+        columns, dead = self._decode(batch, self.stages[readers[0]])
+        state.states[self.stages[readers[0]].name].count("dead", len(dead))
+        for first in readers:
+            dead += self._run_from(first, state, batch, columns, out)
         self._check_limit(state, len(batch), dead)
         if dead:
             key, key_start = pack([k for k, _ in dead])
             payload, start = pack([v for _, v in dead])
             out.append(EncodedBatch(DEAD_LETTER, batch.partition, payload, start, key, key_start))
         return out
+
+    def _run_from(
+        self, first: int, state: PartitionState, batch: MessageBatch, columns: Columns, out: list[EncodedBatch]
+    ) -> list[tuple[bytes, bytes]]:
+        """Run columns through a stage and those after it; add what they publish and return their dead letters."""
+        dead: list[tuple[bytes, bytes]] = []
+        for i, stage in enumerate(self.stages[first:], first):
+            output = stage.step(state.states[stage.name], columns)
+            for fate, n in output.counts.items():
+                state.states[stage.name].count(fate, n)
+            dead += self._dead_letters(stage, batch, columns, output, first=i == first)
+            for topic, records in output.records.items():
+                if len(records):
+                    state.states[stage.name].publish(topic, len(records))
+                    for partition, rows in self.placing.split(topic, batch.partition, records):
+                        keys = self._keys(rows["symbol_id"])  # type: ignore[arg-type]
+                        out.append(self.codecs[topic].encode(topic, partition, rows, keys))
+            if i + 1 < len(self.stages):
+                source = self.stages[i + 1].source
+                columns = output.records.get(source) or Columns.empty(self.codecs[source].layout, 0)
+                columns.topic = source
+        return dead
 
     def _check_limit(self, state: PartitionState, rows: int, dead: list[tuple[bytes, bytes]]) -> None:
         window = state.states[self.stages[0].name][WINDOW.name]
@@ -157,16 +191,16 @@ class Pipeline:
         # A chain counts a record once, however many of its stages refuse what came of it.
         self.limit.add(window.rows, rows, min(len(dead), rows), newest)
 
-    def _decode(self, batch: MessageBatch) -> tuple[Columns, list[tuple[bytes, bytes]]]:
+    def _decode(self, batch: MessageBatch, reader: Stage) -> tuple[Columns, list[tuple[bytes, bytes]]]:
         codec = self.codecs[batch.topic]
         columns, error = codec.decode(batch)
-        columns.offset, columns.logged_ms = batch.offset, batch.timestamp_ms
+        columns.offset, columns.logged_ms, columns.topic = batch.offset, batch.timestamp_ms, batch.topic
         if not error.any():
             return columns, []
         check_room(error)
         self._decode_older_versions(batch, columns, error)
         dead = [
-            self._dead_letter(self.stages[0].name, batch, int(i), _error_class(error[i]), ROW_ERRORS[error[i]])
+            self._dead_letter(reader.name, batch, int(i), _error_class(error[i]), ROW_ERRORS[error[i]])
             for i in np.flatnonzero(error)
         ]
         return columns.take(error == 0), dead
@@ -188,9 +222,6 @@ class Pipeline:
             if not bad[0]:
                 columns.ints[:, i], columns.floats[:, i], error[i] = one.ints[:, 0], one.floats[:, 0], 0
 
-    def _count_undecodable(self, state: PartitionState, dead: list[tuple[bytes, bytes]]) -> None:
-        state.states[self.stages[0].name].count("dead", len(dead))
-
     def _dead_letters(
         self, stage: Stage, batch: MessageBatch, columns: Columns, output: Output, *, first: bool
     ) -> list[tuple[bytes, bytes]]:
@@ -210,7 +241,12 @@ class Pipeline:
             encoded.topic, encoded.partition, encoded.payload, encoded.start, encoded.key, encoded.key_start,
             again.offset, again.offset,
         )  # fmt: skip
-        return [self._dead_letter(stage.name, placed, i, r.error, r.reason) for i, r in enumerate(output.rejected)]
+        # It was handed over in memory and has no offset of its own: name the tick that it was made of.
+        ticks: I64 = again["raw_offset"]  # type: ignore[assignment]
+        return [
+            self._dead_letter(stage.name, placed, i, r.error, f"{r.reason} (made of {RAW_TICKS} offset {ticks[i]})")
+            for i, r in enumerate(output.rejected)
+        ]
 
     def _dead_letter(self, stage: str, batch: MessageBatch, i: int, error: str, reason: str) -> tuple[bytes, bytes]:
         """Return key and value of the dead letter of record i."""
@@ -231,12 +267,16 @@ class Pipeline:
 
     def _keys(self, symbol_codes: I64) -> I64:
         """Return the code of the partition key of each symbol."""
-        unique, inverse = np.unique(symbol_codes, return_inverse=True)
-        known = self._key_codes
-        for code in unique:
-            if int(code) not in known:
-                known[int(code)] = STRINGS.code(partition_key(STRINGS.text(int(code))))
-        return np.array([known[int(c)] for c in unique], np.int64)[inverse]
+        if symbol_codes.max() >= len(self._key_of):
+            grown = np.full(2 * int(symbol_codes.max()) + 1, -1, np.int64)
+            grown[: len(self._key_of)] = self._key_of
+            self._key_of = grown
+        out: I64 = self._key_of[symbol_codes]
+        if out.min() < 0:
+            for code in np.unique(symbol_codes[out < 0]).tolist():
+                self._key_of[code] = STRINGS.code(partition_key(STRINGS.text(code)))
+            out = self._key_of[symbol_codes]
+        return out
 
 
 def _record(batch: EncodedBatch, i: int) -> bytes:

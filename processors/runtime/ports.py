@@ -1,13 +1,15 @@
 """What the Kafka driver asks of the two paths to librdkafka: ``plain`` (confluent-kafka's calls) and ``native``."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processors.runtime.batch import EncodedBatch, MessageBatch
 
-QUEUE_FULL_WAIT_S_MAX = 60.0
-"""How long a full producer queue is waited for before the transaction is given up: longer than a broker's restart."""
+QUEUE_FULL_WAIT_S_MAX = 5.0
+"""How long a full producer queue may take nothing at all before the transaction is given up; what drains slowly is
+waited for. Well below the time after which the broker gives the transaction up, and us with it."""
 
 
 class Source(Protocol):
@@ -20,7 +22,7 @@ class Source(Protocol):
         """Let go of partitions; records already fetched from them are dropped."""
 
     def poll(self, timeout_s: float) -> list[MessageBatch]:
-        """Return up to one batch a partition; serves the consumer's callbacks.
+        """Return up to one batch a topic and partition; serves the consumer's callbacks.
 
         Raises
         ------
@@ -37,7 +39,7 @@ class Sink(Protocol):
 
         Raises
         ------
-        RetryableError
+        QueueFullError
             The producer's queue stayed full.
         """
 
@@ -50,8 +52,8 @@ class Path(Protocol):
 
     name: str
 
-    def source(self, consumer: Consumer, topic: str, logical_topic: str, rows_max: int) -> Source:
-        """Return the source of one consumer."""
+    def source(self, consumer: Consumer, topics: Mapping[str, str], rows_max: int) -> Source:
+        """Return the source of one consumer: of topics by full name, each with the name that its batches get."""
 
     def sink(self, producer: Producer) -> Sink:
         """Return the sink of one producer."""

@@ -2,7 +2,9 @@
 
     Table "symbols"                       changelog (compacted)
     key ("EURUSD:FX",)  -> slot 0 -> row  key   = table and key parts, each after its length
-    key ("NZDUSD:FX",)  -> slot 1 -> row  value = layout fingerprint, slot, the row's bytes
+    key ("NZDUSD:FX",)  -> slot 1 -> row  value = fingerprint, slot, the row's bytes
+
+    fingerprint   layout of the row: 4 bytes   rules of the stage: 1   its settings: 3
 
 A row is one NumPy record that compiled kernels update in place. Slots are given in the order of first sight in the
 partition and travel with the row, so that a restored state is equal to the lost one, the order of its slots included.
@@ -19,14 +21,17 @@ from numpy.typing import NDArray
 
 from processors.errors import CapacityError, ConfigError
 from processors.runtime.batch import I64
-from processors.runtime.compiled import kernel
+from processors.runtime.intmap import IntMap
 from processors.runtime.strings import STRINGS
 
 ROWS_MAX = 1 << 20
 """Most rows of one table in one partition."""
-_CODE_BITS = 21
+CODE_BITS = 21
+"""Bits of one part of a packed key: as many as a string code has."""
 _HEADER = struct.Struct("<8si")
 _FINGERPRINT_BYTES = 8
+_LAYOUT_BYTES, _SETTINGS_BYTES = 4, 3
+RULES_MAX = 255
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,19 @@ class TableSpec:
         Zero-dimensional record array: the row of a key never seen before. Its dtype is the dtype of the table.
     key_parts
         Number of strings that make the key, 0 for the single row of the partition, up to 3.
+    settings
+        Text of settings that this table alone depends on, beside those of the stage.
+    renewed
+        Rows of another layout or other settings begin anew instead of being refused: for what a stage may lose, such as
+        a window that fills again. They keep their slots and are written anew with the next commit, so that none of the
+        old ones is ever read again.
     """
 
     name: str
     fresh: NDArray[np.void]
     key_parts: int
+    settings: str = ""
+    renewed: bool = False
 
 
 def pack_key(parts: list[bytes]) -> bytes:
@@ -63,30 +76,11 @@ def unpack_key(key: bytes) -> list[bytes]:
     return parts
 
 
-@kernel
-def _lookup(packed: I64, keys: I64, slots: NDArray[np.int32], out: NDArray[np.int32]) -> int:
-    """Fill the slots of known keys, -1 for unknown; return the number of unknown ones. Keys are >= 0, -1 is free."""
-    mask = len(keys) - 1
-    unknown = 0
-    for n in range(len(packed)):
-        k = packed[n]
-        i = ((k * np.int64(-7046029254386353131)) >> 20) & mask
-        while keys[i] != -1 and keys[i] != k:
-            i = (i + 1) & mask
-        out[n] = slots[i] if keys[i] == k else -1
-        if out[n] < 0:
-            unknown += 1
-    return unknown
-
-
-@kernel
-def _insert(k: int, slot: int, keys: I64, slots: NDArray[np.int32]) -> None:
-    mask = len(keys) - 1
-    i = ((k * np.int64(-7046029254386353131)) >> 20) & mask
-    while keys[i] != -1:
-        i = (i + 1) & mask
-    keys[i] = k
-    slots[i] = slot
+def _packed(codes: tuple[int, ...]) -> int:
+    packed = 0
+    for c in codes:
+        packed = (packed << CODE_BITS) | c
+    return packed
 
 
 def as_records(rows: NDArray[np.void]) -> NDArray[np.void]:
@@ -98,21 +92,24 @@ class Table:
     """Rows by key; see the module's docstring.
 
     ``rows`` has shape (capacity,) and the dtype of the spec; the first ``len(table)`` are in use. A kernel that
-    changes a row sets its byte in ``dirty``, shape (capacity,).
+    changes a row sets its byte in ``dirty``, shape (capacity,). ``index`` maps packed keys to slots, for kernels.
+
+    Parameters
+    ----------
+    spec
+        What the stage declares.
+    settings, rules
+        See ``Stage``.
     """
 
-    def __init__(self, spec: TableSpec) -> None:
+    def __init__(self, spec: TableSpec, settings: str = "", rules: int = 0) -> None:
         self.spec = spec
         self.rows = as_records(np.full(16, spec.fresh))
         self.dirty = np.zeros(16, np.uint8)
         self.key_codes: list[tuple[int, ...]] = []
-        self._packed: list[int] = []
         self._keys: list[bytes] = []
-        self._map_key = np.full(64, -1, np.int64)
-        self._map_slot = np.zeros(64, np.int32)
-        self._fingerprint = hashlib.blake2b(
-            repr(spec.fresh.dtype.descr).encode(), digest_size=_FINGERPRINT_BYTES
-        ).digest()
+        self.index = IntMap()
+        self._fingerprint = _fingerprint(repr(spec.fresh.dtype.descr), settings + spec.settings, rules)
         if spec.key_parts == 0:
             self._add(())
 
@@ -135,26 +132,35 @@ class Table:
         """
         packed = self._pack(codes)
         out = np.empty(len(packed), np.int32)
-        if _lookup(packed, self._map_key, self._map_slot, out):
+        if self.index.find(packed, out) >= 0:
             unknown = np.flatnonzero(out < 0)
             _, first = np.unique(packed[unknown], return_index=True)
             for i in unknown[np.sort(first)]:
                 self._add(tuple(int(part[i]) for part in codes))
-            _lookup(packed, self._map_key, self._map_slot, out)
+            self.index.find(packed, out)
         return out
 
     def find(self, *codes: I64) -> NDArray[np.int32]:
         """Return the slot of each key as ``slots`` does, -1 for one not in the table: nothing is added."""
         packed = self._pack(codes)
         out = np.empty(len(packed), np.int32)
-        _lookup(packed, self._map_key, self._map_slot, out)
+        self.index.find(packed, out)
         return out
+
+    def slot(self, *codes: int) -> int:
+        """Return the slot of one key, a new one where it is new; see ``slots``."""
+        slot = self.find_one(*codes)
+        return self._add(codes) if slot < 0 else slot
+
+    def find_one(self, *codes: int) -> int:
+        """Return the slot of one key, -1 where it is not in the table."""
+        return self.index.get(_packed(codes))
 
     @staticmethod
     def _pack(codes: tuple[I64, ...]) -> I64:
         packed = np.zeros(len(codes[0]), np.int64)
         for part in codes:
-            packed = (packed << _CODE_BITS) | part
+            packed = (packed << CODE_BITS) | part
         return packed
 
     def key(self, slot: int) -> tuple[str, ...]:
@@ -193,23 +199,39 @@ class Table:
         Raises
         ------
         ConfigError
-            A row was written with another layout: by another version of the stage.
+            A row was written with another layout, by other rules of the stage, or under other settings: the error says
+            which of them. Code that changed without a change of ``Stage.rules`` is not seen.
         """
         decoded = sorted((_HEADER.unpack(v[: _HEADER.size])[::-1], k, v) for k, v in entries.items())
         if not decoded:
             return
-        self.key_codes, self._packed, self._keys = [], [], []
-        self._map_key[:] = -1
+        self.key_codes, self._keys = [], []
+        self.index.clear()
+        begun = []
         for slot, ((at, fingerprint), key, value) in enumerate(decoded):
-            if fingerprint != self._fingerprint:
-                raise ConfigError(
-                    "changelog", f"layout of table {self.spec.name!r}", fingerprint.hex(),
-                    f"this version reads {self._fingerprint.hex()}: let the old version drain, or reset the group",
-                )  # fmt: skip
+            is_ours = fingerprint == self._fingerprint
+            if not is_ours and not self.spec.renewed:
+                raise self._refusal(fingerprint)
             assert at == slot, f"changelog of {self.spec.name} misses slot {slot}"
             self._add(tuple(STRINGS.code(part) for part in unpack_key(key)[1:]))
-            self.rows[slot] = row_of(self.spec, value)
+            self.rows[slot] = row_of(self.spec, value) if is_ours else self.spec.fresh
+            if not is_ours:
+                begun.append(slot)
         self.clean()
+        self.dirty[begun] = 1
+
+    def _refusal(self, found: bytes) -> ConfigError:
+        if found[:_LAYOUT_BYTES] != self._fingerprint[:_LAYOUT_BYTES]:
+            what, before = "layout", "version"
+        elif found[_LAYOUT_BYTES] != self._fingerprint[_LAYOUT_BYTES]:
+            what, before = "rules", "version"
+        else:
+            what, before = "settings", "settings"
+        return ConfigError(
+            "changelog", f"{what} behind table {self.spec.name!r}", found.hex(),
+            f"this process has {self._fingerprint.hex()}: start it with the {before} of before, or delete the group's "
+            "changelog and its offsets and replay (docs/operations.md)",
+        )  # fmt: skip
 
     def _add(self, codes: tuple[int, ...]) -> int:
         slot = len(self.key_codes)
@@ -218,20 +240,19 @@ class Table:
         if slot >= len(self.rows):
             self.rows = as_records(np.concatenate([self.rows, np.full(len(self.rows), self.spec.fresh)]))
             self.dirty = np.concatenate([self.dirty, np.zeros(len(self.dirty), np.uint8)])
-        packed = 0
-        for c in codes:
-            packed = (packed << _CODE_BITS) | c
         self.key_codes.append(codes)
-        self._packed.append(packed)
-        if 2 * (slot + 1) > len(self._map_key):
-            self._map_key = np.full(4 * len(self._map_key), -1, np.int64)
-            self._map_slot = np.zeros(len(self._map_key), np.int32)
-            for i, k in enumerate(self._packed[:-1]):
-                _insert(k, i, self._map_key, self._map_slot)
-        _insert(packed, slot, self._map_key, self._map_slot)
+        self.index.put(np.array([_packed(codes)]), np.array([slot]))
         # A new row is dirty even if no kernel touches it: its slot must survive a restore.
         self.dirty[slot] = 1
         return slot
+
+
+def _fingerprint(layout: str, settings: str, rules: int) -> bytes:
+    """Return 8 bytes: of the layout, the rules as they are, and of the settings, zeros where there are none."""
+    assert 0 <= rules <= RULES_MAX, f"rules {rules}: more than {RULES_MAX} do not fit"
+    of_layout = hashlib.blake2b(layout.encode(), digest_size=_LAYOUT_BYTES).digest()
+    of_settings = hashlib.blake2b(settings.encode(), digest_size=_SETTINGS_BYTES).digest()
+    return of_layout + bytes([rules]) + (of_settings if settings else bytes(_SETTINGS_BYTES))
 
 
 def row_of(spec: TableSpec, value: bytes) -> np.void:
@@ -244,11 +265,17 @@ COUNTS = TableSpec("counts", np.array((0,), [("n", "<i8")]), 1)
 """Every stage has it: how many events met which fate. As state, it is counted exactly once, like everything else."""
 
 
-class State:
-    """All tables of one stage and partition."""
+PUBLISHED = TableSpec("published", np.array((0,), [("n", "<i8")]), 1)
+"""And this: how many records it published to which topic, so that a topic can be held against its writers."""
 
-    def __init__(self, specs: tuple[TableSpec, ...]) -> None:
-        self.tables = {spec.name: Table(spec) for spec in (*specs, COUNTS)}
+
+class State:
+    """All tables of one stage and partition; the counts hold under any settings and rules."""
+
+    def __init__(self, specs: tuple[TableSpec, ...], settings: str = "", rules: int = 1) -> None:
+        self.tables = {spec.name: Table(spec, settings, rules) for spec in specs}
+        self.tables |= {spec.name: Table(spec) for spec in (COUNTS, PUBLISHED)}
+        self._slots: dict[tuple[str, str], int] = {}
 
     def __getitem__(self, name: str) -> Table:
         """Return the table of that name."""
@@ -256,9 +283,18 @@ class State:
 
     def count(self, fate: str, n: int) -> None:
         """Add n events to the count of a fate."""
+        self._add(COUNTS.name, fate, n)
+
+    def publish(self, topic: str, n: int) -> None:
+        """Add n records to the count of those published to a topic, dead letters not among them."""
+        self._add(PUBLISHED.name, topic, n)
+
+    def _add(self, name: str, key: str, n: int) -> None:
         if n:
-            table = self.tables["counts"]
-            slot = table.slots(np.array([STRINGS.code(fate)]))[0]
+            table = self.tables[name]
+            slot = self._slots.get((name, key))
+            if slot is None:
+                slot = self._slots[name, key] = table.slot(STRINGS.code(key))
             table.rows["n"][slot] += n
             table.dirty[slot] = 1
 
@@ -282,5 +318,6 @@ class State:
         by_table: dict[str, dict[bytes, bytes]] = {name: {} for name in self.tables}
         for key, value in entries.items():
             by_table[unpack_key(key)[0].decode()][key] = value
+        self._slots.clear()
         for name, rows in by_table.items():
             self.tables[name].restore(rows)

@@ -17,6 +17,8 @@ from processors.runtime.compiled import Int, kernel
 STRINGS_MAX = 1 << 20
 """Most distinct strings of one process: a flood of made-up names must not eat the memory."""
 BYTES_MAX = 1 << 28
+_SLACK_BYTES = 8
+"""Behind the last string, so that it can be read by words."""
 ARRAYS_MAX = 1 << 16
 """Most arrays whose code is remembered: sets of sources, members of an ensemble."""
 
@@ -103,7 +105,7 @@ def intern(
         i = (i + 1) & mask
     code = size[0]
     a = start[code]
-    if 2 * (code + 1) > len(table) or code + 2 > len(start) or a + n > len(arena):
+    if 2 * (code + 1) > len(table) or code + 2 > len(start) or a + n + _SLACK_BYTES > len(arena):
         return TABLE_FULL
     if check_utf8 and not is_utf8(data, begin, end):
         return NOT_UTF8
@@ -149,7 +151,7 @@ class StringTable:
             self.start, self.table = start, np.zeros(2 * capacity, np.int64)
             _rehash(self.table, self.arena, self.start, len(self))
         used = int(self.start[len(self)])
-        room = min(used + n_bytes, BYTES_MAX)
+        room = min(used + n_bytes, BYTES_MAX) + _SLACK_BYTES
         if room > len(self.arena):
             arena = np.zeros(1 << (room - 1).bit_length(), np.uint8)
             arena[:used] = self.arena[:used]

@@ -1,18 +1,18 @@
 """The topics as Kafka has them: made from the data files in ``schemas/topics/``, listed with what they hold.
 
 Creating is idempotent: a topic that is there is left as it is, but a wrong number of partitions is refused, since a
-record stays in its partition from stage to stage.
+record stays in its partition from stage to stage, or is gathered where the data file says ``partitions: 1``.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from processors.errors import ConfigError, RetryableError
-from processors.topology import PARTITIONS
+from processors.topology import PARTITIONS_VARIABLE, configured_partitions, platform_partitions
 from schemas.registry import Topic, load_registry
 
 CONNECT_TIMEOUT_S = 8.0
@@ -66,7 +66,7 @@ class TopicState:
 
 
 def create_topics(
-    bootstrap_servers: str, prefix: str = "", names: Iterable[str] | None = None, partitions: int = PARTITIONS
+    bootstrap_servers: str, prefix: str = "", names: Iterable[str] | None = None, partitions: int | None = None
 ) -> list[str]:
     """Create the topics that are missing and return their full names, prefix included.
 
@@ -76,6 +76,8 @@ def create_topics(
         Stands before every name, so that tests and tenants share a broker.
     names
         Topics of ``schemas/topics/``; all of them where None.
+    partitions
+        Of each topic whose data file names no number of its own; None for that of the platform, ``partitions_at``.
 
     Raises
     ------
@@ -89,11 +91,19 @@ def create_topics(
     for name in wanted:
         if name not in known:
             raise ConfigError("schemas/topics", "topic", name, f"one of {', '.join(known)}")
-    return [t for t, _ in _created(bootstrap_servers, {prefix + n: topic_config(known[n]) for n in wanted}, partitions)]
+    partitions = partitions or partitions_at(bootstrap_servers, prefix)
+    configs = {prefix + n: topic_config(known[n]) for n in wanted}
+    counts = {prefix + n: known[n].partitions_of(partitions) for n in wanted}
+    return [t for t, _ in _created(bootstrap_servers, configs, counts)]
 
 
-def create_changelog(bootstrap_servers: str, name: str, partitions: int = PARTITIONS) -> bool:
+def create_changelog(bootstrap_servers: str, name: str, partitions: int | None = None) -> bool:
     """Create a changelog topic (compacted: the last value of each key is kept for ever); return whether it is new.
+
+    Parameters
+    ----------
+    partitions
+        As many as the topics have that its group reads (``partitions_at``); None for ``platform_partitions``.
 
     Raises
     ------
@@ -102,7 +112,29 @@ def create_changelog(bootstrap_servers: str, name: str, partitions: int = PARTIT
     RetryableError
         The broker does not answer.
     """
-    return _created(bootstrap_servers, {name: CHANGELOG_CONFIG}, partitions)[0][1]
+    return _created(bootstrap_servers, {name: CHANGELOG_CONFIG}, {name: partitions or platform_partitions()})[0][1]
+
+
+def partitions_at(bootstrap_servers: str, prefix: str = "") -> int:
+    """Return how many partitions the platform under a prefix has.
+
+    That is ``MPS_PARTITIONS`` where it is set, else what its topics have, so that whoever made them with another number
+    has to say it only once, else 4.
+
+    Raises
+    ------
+    ConfigError
+        ``MPS_PARTITIONS`` is no number in range.
+    RetryableError
+        The broker does not answer.
+    """
+    if (configured := configured_partitions()) is not None:
+        return configured
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    counts = partition_counts(admin, bootstrap_servers)
+    # From the first topic on: where two differ, whoever needs both refuses the odd one by name.
+    own = (counts.get(prefix + name, 0) for name, topic in load_registry().topics.items() if not topic.partitions)
+    return next(filter(None, own), platform_partitions())
 
 
 def topic_config(topic: Topic) -> dict[str, str]:
@@ -147,7 +179,7 @@ def describe_topics(bootstrap_servers: str, prefix: str = "") -> list[TopicState
     return out
 
 
-def partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
+def partition_counts(admin: AdminClient | Consumer, bootstrap_servers: str) -> dict[str, int]:
     """Return every topic of the broker with its number of partitions.
 
     Raises
@@ -165,13 +197,33 @@ def partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, in
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def _created(bootstrap_servers: str, configs: dict[str, dict[str, str]], partitions: int) -> list[tuple[str, bool]]:
-    """Create topics by name and configuration; return each name with whether it is new."""
+def check_partitions(bootstrap_servers: str, counts: dict[str, int], topics: Sequence[str]) -> int:
+    """Return the number of partitions that topics which are read together have.
+
+    Raises
+    ------
+    ConfigError
+        They have not all the same, or one is missing.
+    """
+    first = counts.get(topics[0], 0)
+    for topic in topics:
+        if counts.get(topic, 0) != first or not first:
+            raise ConfigError(
+                f"Kafka at {bootstrap_servers}", f"partitions of {topic}", counts.get(topic, 0),
+                f"as many as {topics[0]} has ({first}): a stage reads both and keeps one state a partition",
+            )  # fmt: skip
+    return first
+
+
+def _created(
+    bootstrap_servers: str, configs: dict[str, dict[str, str]], partitions: dict[str, int]
+) -> list[tuple[str, bool]]:
+    """Create topics by name, configuration and partitions; return each name with whether it is new."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     counts = partition_counts(admin, bootstrap_servers)
     missing = [name for name in configs if name not in counts]
     if missing:
-        new = [NewTopic(name, partitions, config=configs[name]) for name in missing]
+        new = [NewTopic(name, partitions[name], config=configs[name]) for name in missing]
         for name, future in admin.create_topics(new, request_timeout=TIMEOUT_S).items():
             try:
                 future.result(timeout=TIMEOUT_S + 5)
@@ -181,10 +233,11 @@ def _created(bootstrap_servers: str, configs: dict[str, dict[str, str]], partiti
                     raise RetryableError(f"topic {name} was not created: {e.args[0].str()}") from e
         counts = _visible_counts(admin, bootstrap_servers, missing)
     for name in configs:
-        if counts[name] != partitions:
+        if counts[name] != partitions[name]:
             raise ConfigError(
                 f"Kafka at {bootstrap_servers}", f"partitions of {name}", counts[name],
-                f"must be {partitions}, as in every topic: use another prefix, or delete the topic",
+                f"must be {partitions[name]}, as its data file and the platform say: set {PARTITIONS_VARIABLE} to what "
+                "the topics have, use another prefix, or delete it",
             )  # fmt: skip
     return [(name, name in missing) for name in configs]
 

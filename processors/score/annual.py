@@ -5,9 +5,7 @@ from functools import cache
 import numpy as np
 
 from processors.sessions import sessions
-
-TF_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 0}
-"""Length of each timeframe; a day has the length of its session."""
+from schemas.timeframes import MINUTE_NS, SESSION, TIMEFRAME_NS
 
 _FROM_NS = int(np.datetime64("2010-01-01", "ns").astype(np.int64))
 _TO_NS = int(np.datetime64("2020-01-01", "ns").astype(np.int64))
@@ -24,7 +22,7 @@ def bars_per_year(calendar: str, tf: str) -> float:
     calendar
         As in ``processors.sessions``.
     tf
-        A key of ``TF_MINUTES``. Bars of a day count sessions, the others session minutes.
+        One of ``TIMEFRAMES``. Bars of a day count sessions, the others session minutes.
 
     Raises
     ------
@@ -33,7 +31,7 @@ def bars_per_year(calendar: str, tf: str) -> float:
     """
     s = sessions(calendar)
     inside = (s.open_ns >= _FROM_NS) & (s.open_ns < _TO_NS)
-    if tf == "1d":
+    if tf == SESSION:
         return len(np.unique(s.label_ns[inside])) / _YEARS
-    minutes = int((s.close_ns - s.open_ns)[inside].sum()) / 60e9
-    return minutes / TF_MINUTES[tf] / _YEARS
+    minutes = int((s.close_ns - s.open_ns)[inside].sum()) / float(MINUTE_NS)
+    return minutes / (TIMEFRAME_NS[tf] // MINUTE_NS) / _YEARS

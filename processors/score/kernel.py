@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 
 # Rows of the input and output matrices of ``decide_rows``.
-LOGIT, VOL_BAR, HORIZON, GAIN, LOSS, COST, BARS_PER_YEAR, ADV_NAV_FRAC, RESIDUAL_LO, RESIDUAL_HI = range(10)
-N_IN = 10
+LOGIT, VOL_BAR, HORIZON, GAIN, LOSS, COST, BARS_PER_YEAR, ADV_NAV_FRAC, INTERVAL_LO, INTERVAL_HI, FROM_MEAN = range(11)
+N_IN = 11
 PROB_UP, SCORE, CONF, EXPECTED_RETURN, LO, HI, VOL_ANNUAL, KELLY, NAV_FRAC = range(9)
 N_OUT = 9
 
@@ -87,7 +87,8 @@ def decide_rows(rows: F64, kelly_fraction: float, vol_target_annual: float, nav_
     ----------
     rows
         Shape (N_IN, n): log-odds, volatility a bar, horizon, mean gain and loss in volatilities of the horizon, cost
-        of the round trip, bars a year, cap by daily volume, residual quantiles in volatilities of the horizon.
+        of the round trip, bars a year, cap by daily volume, ends of the interval in volatilities of the horizon, and
+        1.0 where these begin at the predicted mean, 0.0 where at zero.
     out
         Shape (N_OUT, n), filled: see the names above.
     """
@@ -102,13 +103,13 @@ def decide_rows(rows: F64, kelly_fraction: float, vol_target_annual: float, nav_
             p, gain, loss, rows[COST, i], vol_annual, rows[ADV_NAV_FRAC, i],
             kelly_fraction, vol_target_annual, nav_frac_max,
         )  # fmt: skip
-        mean = p * gain - (1.0 - p) * loss
+        begin = rows[FROM_MEAN, i] * (p * gain - (1.0 - p) * loss)
         out[PROB_UP, i] = p
         out[SCORE, i] = 2.0 * p - 1.0
         out[CONF, i] = abs(2.0 * p - 1.0)
         out[EXPECTED_RETURN, i] = expected
-        out[LO, i] = mean + rows[RESIDUAL_LO, i] * scale
-        out[HI, i] = mean + rows[RESIDUAL_HI, i] * scale
+        out[LO, i] = begin + rows[INTERVAL_LO, i] * scale
+        out[HI, i] = begin + rows[INTERVAL_HI, i] * scale
         out[VOL_ANNUAL, i] = vol_annual
         out[KELLY, i] = kelly
         out[NAV_FRAC, i] = nav_frac

@@ -1,12 +1,19 @@
 """A model as it is deployed: ONE ONNX file whose metadata says what it reads, what it was trained on, and until when.
 
-Written by ``offline.export``, read by the score stage and the ScoreService.
-The graph maps ``x`` (n, n_inputs) float32 to ``logit`` (n, 1) float32: the calibrated log-odds of a positive return.
+Written by ``offline.export``, read by the score stage and the ScoreService. The graph maps ``x`` to, all float32:
+
+    logit      (n, 1)  calibrated log-odds of a positive return
+    quantiles  (n, 3)  low, middle and high quantile of the move, never crossing    format 2
+    bounds     (n, 2)  conformal interval of the move                               format 2
+
+A move is the log return over the horizon in units of ``realized_vol * sqrt(horizon_bars)``. ``x`` is (n, n_inputs), or
+(n, window_bars, n_inputs) with the oldest row first.
 """
 
 import hashlib
 import json
 import os
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +26,21 @@ from deploy.local.paths import home
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
 from processors.runtime.layout import Layout
-from processors.score.annual import TF_MINUTES
+from processors.score.batches import run_rows
 from processors.score.inputs import Input, input_matrix
+from processors.score.window import Windows
+from processors.score.wire import graph_sha256
+from schemas.features import cross_features, pack_ref
+from schemas.timeframes import TIMEFRAMES
 
-FORMAT = "1"
+F64 = NDArray[np.float64]
+
+FORMAT_1, FORMAT_2 = "1", "2"
+"""A log-odds alone, and a log-odds with quantiles and bounds; files of both are read."""
 PREFIX = "mps."
+GRAPH_SHA256 = PREFIX + "graph_sha256"
+"""Digest of the graph that the card was written for: a card on another graph is refused."""
+OUTPUTS = {FORMAT_1: ("logit",), FORMAT_2: ("logit", "quantiles", "bounds")}
 VERSION_CHARS = 16
 """Hex digits of the file's sha256 that every signal carries: 64 bits, no two models of one platform collide."""
 
@@ -50,16 +67,29 @@ class ModelCard:
         Timeframe -> mean size of a positive and of a negative return, one for each regime, in units of
         ``realized_vol * sqrt(horizon_bars)``.
     residual_quantiles
-        Timeframe -> lower and upper quantile of return less predicted mean, in the same units.
+        Timeframe -> lower and upper quantile of return less predicted mean, in the same units. Empty where the graph
+        tells bounds.
     coverage
         Nominal coverage of the interval between them, 0 to 1.
     calibration
-        Slope and intercept (Platt) that are folded into the leaves: of record only.
+        Numbers of the calibration that is folded into the graph, slope and intercept of Platt's: of record only.
     trained_until_ns
         Newest event time that training or calibration has seen, ends of labels included. Rows at or before it are
         never scored.
     seed, dataset_sha256, versions
         To make the same file again.
+    kind
+        ``linear``, ``lgbm``, ``xgb``, ``tft`` or ``nbeats``; empty in format 1, as is all that follows.
+    window_bars
+        Rows that a prediction reads, the newest last.
+    batch_rows
+        How many rows are run together, 0 for all that are there: see ``processors.score.batches``.
+    recipe_id, recipe_hash
+        What the model was made by.
+    data_snapshot_id
+        Version of the table of gold rows.
+    calibration_method, conformal_method
+        For example ``platt`` and ``cqr``.
     """
 
     name: str
@@ -73,11 +103,24 @@ class ModelCard:
     loss_vols: dict[str, tuple[float, ...]]
     residual_quantiles: dict[str, tuple[float, float]]
     coverage: float
-    calibration: tuple[float, float]
+    calibration: tuple[float, ...]
     trained_until_ns: int
     seed: int
     dataset_sha256: str
     versions: dict[str, str]
+    kind: str = ""
+    window_bars: int = 1
+    batch_rows: int = 0
+    recipe_id: str = ""
+    recipe_hash: str = ""
+    data_snapshot_id: str = ""
+    calibration_method: str = ""
+    conformal_method: str = ""
+
+    @property
+    def format(self) -> str:
+        """Return the format of the file, by whether the card names a kind."""
+        return FORMAT_2 if self.kind else FORMAT_1
 
     def __post_init__(self) -> None:
         """Refuse a card that could not be scored with.
@@ -88,21 +131,26 @@ class ModelCard:
             A timeframe is unknown or has no numbers, or a number is impossible.
         """
         for tf, horizon in self.horizon_bars.items():
-            if tf not in TF_MINUTES:
-                raise ConfigError("model", "horizon_bars", tf, f"one of {', '.join(TF_MINUTES)}")
+            if tf not in TIMEFRAMES:
+                raise ConfigError("model", "horizon_bars", tf, f"one of {', '.join(TIMEFRAMES)}")
             sizes = (*self.gain_vols.get(tf, ()), *self.loss_vols.get(tf, ()))
             if horizon < 1 or len(sizes) != 2 * len(self.regimes):
                 raise ConfigError("model", f"horizon, gains and losses of {tf}", (horizon, sizes), "a whole set")
             if not all(0 < v < np.inf for v in sizes):
                 raise ConfigError("model", f"gain_vols and loss_vols of {tf}", sizes, "positive numbers")
-            lo, hi = self.residual_quantiles.get(tf, (1.0, 0.0))
+            lo, hi = self.residual_quantiles.get(tf, (0.0, 0.0) if self.format == FORMAT_2 else (1.0, 0.0))
             if not -np.inf < lo <= hi < np.inf:
                 raise ConfigError("model", f"residual_quantiles of {tf}", (lo, hi), "two finite numbers in order")
+        if self.window_bars < 1:
+            raise ConfigError("model", "window_bars", self.window_bars, "a whole number of 1 or more")
+        if self.batch_rows < 0:
+            raise ConfigError("model", "batch_rows", self.batch_rows, "a whole number of 0 or more")
 
     def to_properties(self) -> dict[str, str]:
         """Return the card as ONNX metadata properties, keys sorted."""
-        fields = {k: json.dumps(v, sort_keys=True) for k, v in asdict(self).items()}
-        return {PREFIX + k: v for k, v in sorted({**fields, "format": FORMAT}.items())}
+        told = {k: v for k, v in asdict(self).items() if self.format == FORMAT_2 or k not in _OF_FORMAT_2}
+        fields = {k: json.dumps(v, sort_keys=True) for k, v in told.items()}
+        return {PREFIX + k: v for k, v in sorted({**fields, "format": self.format}.items())}
 
     @classmethod
     def from_properties(cls, properties: dict[str, str], where: str) -> "ModelCard":
@@ -114,8 +162,10 @@ class ModelCard:
             The file is no model of this platform, or of another format.
         """
         raw = {k.removeprefix(PREFIX): v for k, v in properties.items() if k.startswith(PREFIX)}
-        if raw.pop("format", None) != FORMAT:
-            raise ConfigError(where, "mps.format", properties.get(PREFIX + "format"), f"{FORMAT}: run `mps train`")
+        stated = raw.pop("format", None)
+        if stated not in OUTPUTS:
+            raise ConfigError(where, "mps.format", stated, f"{' or '.join(OUTPUTS)}: run `mps train`")
+        raw.pop("graph_sha256", None)
         try:
             values: dict[str, Any] = {k: json.loads(v) for k, v in raw.items()}
             values["inputs"] = tuple(Input(**i) for i in values["inputs"])
@@ -123,9 +173,37 @@ class ModelCard:
                 values[key] = tuple(values[key])
             for key in ("gain_vols", "loss_vols", "residual_quantiles"):
                 values[key] = {tf: tuple(v) for tf, v in values[key].items()}
-            return cls(**values)
+            if stated == FORMAT_2 and (missing := set(_OF_FORMAT_2) - set(values)):
+                raise KeyError(*sorted(missing))  # noqa: TRY301 (told below, as for the other fields)
+            card = cls(**values)
         except (KeyError, TypeError, ValueError) as e:
             raise ConfigError(where, "metadata", repr(e), "a whole card: run `mps train`") from e
+        if card.format != stated:
+            raise ConfigError(where, "mps.kind", card.kind, f"that of a card of format {stated}: run `mps train`")
+        return card
+
+
+_OF_FORMAT_2 = (
+    "kind", "window_bars", "batch_rows", "recipe_id", "recipe_hash", "data_snapshot_id", "calibration_method",
+    "conformal_method",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model says of n rows.
+
+    Parameters
+    ----------
+    logit
+        Shape (n,), calibrated log-odds.
+    quantiles, bounds
+        Shape (n, 3) and (n, 2), in units of ``realized_vol * sqrt(horizon_bars)``; None in format 1.
+    """
+
+    logit: F64
+    quantiles: F64 | None = None
+    bounds: F64 | None = None
 
 
 class Model:
@@ -141,7 +219,7 @@ class Model:
     Raises
     ------
     ConfigError
-        The bytes are no ONNX model with a card.
+        The bytes are no ONNX model with a card, or the card is of another graph.
     """
 
     def __init__(self, raw: bytes, where: str) -> None:
@@ -155,36 +233,85 @@ class Model:
         except Exception as e:  # the wheel's exceptions share no base of their own
             raise ConfigError(where, "file", f"{len(raw)} bytes", f"an ONNX model ({str(e)[:120]})") from e
         self.where = where
-        self.card = ModelCard.from_properties(self.session.get_modelmeta().custom_metadata_map, where)
+        properties = self.session.get_modelmeta().custom_metadata_map
+        self.card = ModelCard.from_properties(properties, where)
         self.sha256 = hashlib.sha256(raw).hexdigest()
         self.version = self.sha256[:VERSION_CHARS]
+        self._check_graph(raw, properties.get(GRAPH_SHA256))
+
+    def _check_graph(self, raw: bytes, stated: str | None) -> None:
+        """Refuse a graph that is not the card's."""
+        where, card = self.where, self.card
         shape = self.session.get_inputs()[0].shape
-        if shape[-1] != len(self.card.inputs):
-            raise ConfigError(where, "inputs", len(self.card.inputs), f"the {shape[-1]} inputs of the graph")
+        if shape[-1] != len(card.inputs):
+            raise ConfigError(where, "inputs", len(card.inputs), f"the {shape[-1]} inputs of the graph")
+        if shape[1:-1] != ([] if card.window_bars == 1 else [card.window_bars]):
+            raise ConfigError(where, "window_bars", card.window_bars, f"those of the graph, whose input is {shape}")
+        if card.format == FORMAT_1:
+            return
+        found = tuple(o.name for o in self.session.get_outputs())
+        if set(found) != set(OUTPUTS[FORMAT_2]):
+            raise ConfigError(where, "outputs", found, f"{', '.join(OUTPUTS[FORMAT_2])}: of format {FORMAT_2}")
+        digest = graph_sha256(raw)
+        if stated != digest:
+            raise ConfigError(where, GRAPH_SHA256, stated, f"{digest}, that of the graph: run `mps train`")
 
-    def logits(self, gold: Columns) -> NDArray[np.float64]:
+    def outputs(self, gold: Columns, windows: Windows | None = None) -> Outputs:
+        """Return what the model says of gold rows.
+
+        Parameters
+        ----------
+        windows
+            Those of the rows, each long enough, where the card's ``window_bars`` is over 1.
+        """
+        bars = self.card.window_bars
+        if bars == 1:
+            return self.run(input_matrix(gold, self.card.inputs))
+        assert windows is not None, f"{self.where}: scored without its windows of {bars} rows"
+        return self._run(len(gold), lambda at: windows.at(at, bars))
+
+    def run(self, x: NDArray[np.float32]) -> Outputs:
+        """Return what the model says of inputs, shape (n, n_inputs) or (n, window_bars, n_inputs)."""
+        return self._run(len(x), lambda at: x[at])
+
+    def _run(self, n: int, rows: Callable[[NDArray[np.int64]], NDArray[np.float32]]) -> Outputs:
+        names = OUTPUTS[self.card.format]
+        if n == 0:
+            empty = (np.zeros(0), np.zeros((0, 3)), np.zeros((0, 2)))
+            return Outputs(*empty[: len(names)])
+        # In format 1 the only output, whatever it is named.
+        asked = None if len(names) == 1 else names
+        logit, *more = (a.astype(np.float64) for a in run_rows(self.session, asked, n, rows, self.card.batch_rows))
+        return Outputs(logit.reshape(-1), *more)
+
+    def logits(self, gold: Columns) -> F64:
         """Return the calibrated log-odds of a positive return, shape (n,)."""
-        if len(gold) == 0:
-            return np.zeros(0)
-        x = input_matrix(gold, self.card.inputs)
-        return self.session.run(None, {"x": x})[0].reshape(-1).astype(np.float64)  # type: ignore[no-any-return]
+        return self.outputs(gold).logit
 
-    def check(self, layout: Layout, pack_id: str, pack_hash: str) -> None:
+    def check(self, layout: Layout, served: Collection[str]) -> None:
         """Refuse to serve rows that the model was not trained on.
+
+        Parameters
+        ----------
+        layout
+            Of the rows.
+        served
+            Packs that the rows have, each as ``id@hash``.
 
         Raises
         ------
         ConfigError
-            An input is no column of the rows, or the pack is another one; names both.
+            An input is no column of the rows, or they have another pack; names both.
         """
         missing = [i.name for i in self.card.inputs if i.name not in layout.column]
         if missing:
             raise ConfigError(self.where, "inputs", ", ".join(missing), "columns of gold.v1: run `mps train`")
-        found, served = (self.card.pack_id, self.card.pack_hash), (pack_id, pack_hash)
-        if found != served:
+        own = pack_ref(self.card.pack_id, self.card.pack_hash)
+        if own not in served:
             raise ConfigError(
-                self.where, "pack", " ".join(found), f"the pack that is served, {' '.join(served)}: run `mps train`"
-            )
+                self.where, "pack", own,
+                f"among the packs that are served, {', '.join(served)}: run `mps train`, or see MPS_FEATURE_PACKS",
+            )  # fmt: skip
 
 
 def model_path() -> Path:
@@ -199,7 +326,8 @@ def load_model(path: Path | None = None) -> Model:
     Raises
     ------
     ConfigError
-        The file is missing, truncated, altered, or no model of this platform.
+        The file is missing, truncated, altered, or no model of this platform, or it reads features of the
+        cross-section.
     """
     path = path or model_path()
     try:
@@ -211,4 +339,13 @@ def load_model(path: Path | None = None) -> Model:
         stated, found = beside.read_text().split()[0], hashlib.sha256(raw).hexdigest()
         if stated != found:
             raise ConfigError(str(path), "sha256", found, f"{stated}, as {beside.name} says: run `mps train`")
-    return Model(raw, str(path))
+    model = Model(raw, str(path))
+    of_cross = {f"features.{f.name}" for f in cross_features()}
+    later = [i.name for i in model.card.inputs if i.name in of_cross]
+    if later:
+        raise ConfigError(
+            str(path), "inputs", ", ".join(later[:3]) + (" ..." if len(later) > 3 else ""),
+            "features of gold.v1: those of cross.v1 come after the gold row, when the bars of all symbols are in, and "
+            "score holds no row back for them; such a model is for research (docs/cross-section.md)",
+        )  # fmt: skip
+    return model

@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 
 from processors.runtime.batch import F64, I64, Columns
 from processors.runtime.layout import Layout, layout_of
+from processors.runtime.state import as_records
 from processors.runtime.strings import STRINGS
 from processors.score import kernel as k
 from processors.score.annual import bars_per_year
 from processors.score.config import ScoreConfig
+from processors.score.inputs import input_matrix
 from processors.score.model import Model
+from processors.score.window import Windows, spread, windows_of
+from processors.times import LONG_AGO
+from schemas.features import pack_ref
 from schemas.instruments import ASSET_CLASSES, PRICE_BASES, Instruments, load_instruments
 from schemas.registry import load_registry
 
@@ -22,9 +27,10 @@ FATES = (
 """What became of a row. Only ``signal`` gives a record; the last two are faults of the row."""
 SIGNAL, NO_MODEL, PACK_MISMATCH, WARMUP, MISSING_INPUT, IN_SAMPLE, UNKNOWN_SYMBOL, BAD_VALUE = range(len(FATES))
 
-GATES = ("stale", "no_spread", "no_adv", "no_edge")
+GATES = ("stale", "no_spread", "no_adv", "no_edge", "gap", "drift")
 """Why a signal must not be acted on: the symbol is stale; its spread is unknown, so its cost is; trades are published
-but the daily volume is not yet known, so the size cannot be capped; neither side has a positive expected return."""
+but the daily volume is not yet known, so the size cannot be capped; neither side has a positive expected return; the
+bar before is missing, so that the newest return spans more than one bar; an input of the model is in drift."""
 ENSEMBLE = "single"
 
 VOL_BAR_MAX = 10.0
@@ -54,10 +60,10 @@ class Scored:
         return np.asarray(self.fate == SIGNAL)
 
 
-def score_rows(model: Model, config: ScoreConfig, gold: Columns) -> Scored:
+def score_rows(model: Model, config: ScoreConfig, gold: Columns, windows: Windows | None = None) -> Scored:
     """Return a signal for every gold row that the model may score.
 
-    The result of a row depends on that row alone, never on its batch.
+    The result of a row depends on that row alone, or on its window, never on its batch.
 
     Parameters
     ----------
@@ -67,11 +73,17 @@ def score_rows(model: Model, config: ScoreConfig, gold: Columns) -> Scored:
         Risk and costs.
     gold
         n rows of ``gold.v1``, of any symbols and timeframes.
+    windows
+        Theirs, where the model reads more than one row. A row with too few behind it has the fate ``warmup``.
     """
     instruments = load_instruments()
     fate = fates(model, gold, instruments)
+    if model.card.window_bars > 1:
+        assert windows is not None, f"{model.where}: scored without its windows of {model.card.window_bars} rows"
+        fate[in_window(fate) & (windows.seen < model.card.window_bars)] = WARMUP
+        windows = windows.take(fate == SIGNAL)
     rows = gold.take(fate == SIGNAL)
-    return Scored(_signals(model, config, rows, instruments), fate)
+    return Scored(_signals(model, config, rows, windows, instruments), fate)
 
 
 def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
@@ -81,7 +93,7 @@ def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
     symbol, ts = _ints(gold, "symbol_id"), _ints(gold, "ts")
     close, vol = _floats(gold, "meta.close"), _floats(gold, "meta.realized_vol")
     has_model = np.isin(_ints(gold, "tf"), [STRINGS.code(tf) for tf in card.horizon_bars])
-    same_pack = _ints(gold, "pack_hash") == STRINGS.code(card.pack_hash)
+    same_pack = has_pack(gold, card.pack_id, card.pack_hash)
     ready = (_ints(gold, "warm") != 0) & ~np.isnan(vol)
     missing = np.zeros(n, np.bool_)
     for name in card.required:
@@ -102,30 +114,89 @@ def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
     return fate
 
 
-def _signals(model: Model, config: ScoreConfig, gold: Columns, instruments: Instruments) -> Columns:
+def in_window(fate: I64) -> NDArray[np.bool_]:
+    """Return which rows stand in windows by their fate, shape (n,); late ones do not either: see ``window``."""
+    return np.isin(fate, (SIGNAL, WARMUP, MISSING_INPUT, IN_SAMPLE))
+
+
+def in_order_rows(fate: I64) -> I64:
+    """Return the positions of rows whose order is looked at: those without a model or with a fault are not."""
+    return np.flatnonzero((fate < UNKNOWN_SYMBOL) & (fate != NO_MODEL))
+
+
+def windows_of_gold(model: Model, gold: Columns) -> Windows:
+    """Return the windows of gold rows as the stage has them when it reads these rows from scratch.
+
+    Parameters
+    ----------
+    gold
+        n rows in the order of the log, of any symbols and timeframes.
+    """
+    fate = fates(model, gold, load_instruments())
+    _, group = np.unique(np.stack([_ints(gold, "symbol_id"), _ints(gold, "tf")]), axis=1, return_inverse=True)
+    group = group.reshape(-1)
+    looked_at = in_order_rows(fate)
+    ok = np.ones(len(looked_at), np.uint8)
+    newest = np.full(len(gold), LONG_AGO, [("ts_ns", "<i8")])
+    ts, slots = np.ascontiguousarray(_ints(gold, "ts")[looked_at]), group[looked_at].astype(np.int32)
+    k.in_order(ts, slots, as_records(newest), np.zeros(len(gold), np.uint8), ok)
+    fresh = looked_at[ok != 0]
+    kept = fresh[in_window(fate[fresh])]
+    return spread(windows_of(input_matrix(gold.take(kept), model.card.inputs), group[kept]), kept, len(gold))
+
+
+def has_pack(gold: Columns, pack_id: str, pack_hash: str) -> NDArray[np.bool_]:
+    """Return which rows have the features of a pack, by the very definition that its hash covers."""
+    in_use, inverse = np.unique(_ints(gold, "packs"), return_inverse=True)
+    ref = pack_ref(pack_id, pack_hash)
+    among: NDArray[np.bool_] = np.array([ref in STRINGS.array(int(code)) for code in in_use], np.bool_)[inverse]
+    # Rows of version 1 name their one pack by its hash alone.
+    same: NDArray[np.bool_] = _ints(gold, "pack_hash") == STRINGS.code(pack_hash)
+    of_version_1: NDArray[np.bool_] = same & (_ints(gold, "packs") == STRINGS.array_code(()))
+    return among | of_version_1
+
+
+def _has_drifted_input(model: Model, gold: Columns) -> NDArray[np.bool_]:
+    """Return which rows have a feature in drift that the model reads."""
+    inputs = {i.name.removeprefix("features.") for i in model.card.inputs}
+    in_use, inverse = np.unique(_ints(gold, "drifted"), return_inverse=True)
+    out: NDArray[np.bool_] = np.array([bool(inputs & {*STRINGS.array(int(c))}) for c in in_use], np.bool_)[inverse]
+    return out
+
+
+def _signals(
+    model: Model, config: ScoreConfig, gold: Columns, windows: Windows | None, instruments: Instruments
+) -> Columns:
     """Return the signals of rows that are all to be scored."""
     card, n = model.card, len(gold)
     layout = _signal_layout()
     signals = Columns.empty(layout, n)
     signals.offset = gold.offset
     rows = np.zeros((k.N_IN, n))
-    rows[k.LOGIT] = model.logits(gold)
+    said = model.outputs(gold, windows)
+    rows[k.LOGIT] = said.logit
     rows[k.VOL_BAR] = _floats(gold, "meta.realized_vol")
     at = instruments.row_of(_ints(gold, "symbol_id"))
     _fill_model_numbers(model, gold, rows)
+    if said.bounds is not None:
+        rows[k.INTERVAL_LO], rows[k.INTERVAL_HI] = said.bounds.T
+        rows[k.FROM_MEAN] = 0.0
     _fill_bars_per_year(gold, instruments, at, rows)
     unknown_adv = _fill_costs(config, gold, instruments, at, rows)
     out = np.empty((k.N_OUT, n))
     k.decide_rows(rows, config.kelly_fraction, config.vol_target_annual, config.max_nav_per_symbol, out)
     gates = np.zeros(n, np.int64)
     for bit, held in enumerate(
-        (_ints(gold, "quality.stale") != 0, np.isnan(_floats(gold, "meta.spread_bp")), unknown_adv, out[k.KELLY] == 0)
-    ):
+        (
+            _ints(gold, "quality.stale") != 0, np.isnan(_floats(gold, "meta.spread_bp")), unknown_adv,
+            out[k.KELLY] == 0, _ints(gold, "quality.gap") != 0, _has_drifted_input(model, gold),
+        )
+    ):  # fmt: skip
         gates |= held.astype(np.int64) << bit
     for name in ("ts", "symbol_id", "tf"):
         signals[name] = gold[name]
-    for name in ("pack_id", "pack_hash", "raw_offset"):
-        signals[f"lineage.{name}"] = gold[name]
+    signals["lineage.pack_id"], signals["lineage.pack_hash"] = STRINGS.code(card.pack_id), STRINGS.code(card.pack_hash)
+    signals["lineage.raw_offset"] = gold["raw_offset"]
     signals["horizon_bars"] = rows[k.HORIZON]
     for name, row in _OUTPUTS:
         signals[name] = out[row]
@@ -155,8 +226,12 @@ _OUTPUTS = (
 
 
 def _fill_model_numbers(model: Model, gold: Columns, rows: F64) -> None:
-    """Fill horizon, gains, losses and residual quantiles of each row's timeframe and regime."""
+    """Fill horizon, gains, losses and residual quantiles of each row's timeframe and regime.
+
+    Residuals are added to the predicted mean; bounds that the model tells take their place.
+    """
     card = model.card
+    rows[k.FROM_MEAN] = 1.0
     tf, label = _ints(gold, "tf"), gold.layout.symbols["regime.label"]
     regime = np.array([card.regimes.index(r) for r in label])[_ints(gold, "regime.label")]
     for name, horizon in card.horizon_bars.items():
@@ -164,7 +239,8 @@ def _fill_model_numbers(model: Model, gold: Columns, rows: F64) -> None:
         rows[k.HORIZON, here] = horizon
         rows[k.GAIN, here] = np.array(card.gain_vols[name])[regime[here]]
         rows[k.LOSS, here] = np.array(card.loss_vols[name])[regime[here]]
-        rows[k.RESIDUAL_LO, here], rows[k.RESIDUAL_HI, here] = card.residual_quantiles[name]
+        if name in card.residual_quantiles:
+            rows[k.INTERVAL_LO, here], rows[k.INTERVAL_HI, here] = card.residual_quantiles[name]
 
 
 def _fill_bars_per_year(gold: Columns, instruments: Instruments, at: I64, rows: F64) -> None:

@@ -7,21 +7,35 @@ import numpy as np
 from processors.featurize.config import FeaturizeConfig
 from processors.runtime.batch import I64, Columns
 from processors.runtime.layout import layout_of
-from processors.runtime.stage import Output, Rejected, Stage
+from processors.runtime.stage import OUT_OF_ORDER, Output, Rejected, Stage
 from processors.runtime.state import State, TableSpec
 from processors.runtime.strings import STRINGS
 from processors.score.config import ScoreConfig
+from processors.score.inputs import input_matrix
 from processors.score.kernel import in_order
 from processors.score.model import Model, load_model
-from processors.score.score import BAD_VALUE, FATES, NO_MODEL, UNKNOWN_SYMBOL, VOL_BAR_MAX, score_rows
-from schemas.features import load_pack
+from processors.score.score import (
+    BAD_VALUE,
+    FATES,
+    NO_MODEL,
+    UNKNOWN_SYMBOL,
+    VOL_BAR_MAX,
+    fates,
+    in_order_rows,
+    in_window,
+    score_rows,
+)  # fmt: skip
+from processors.score.window import TABLE, Windows, push_rows, spread, window_table
+from processors.times import LONG_AGO
+from schemas.instruments import load_instruments
 from schemas.registry import load_registry
-
-NEVER = np.iinfo(np.int64).min
 
 
 class ScoreStage(Stage):
     """Scores each gold row once, in the order of its symbol and timeframe.
+
+    Where the model reads windows, the newest rows of each symbol and timeframe are state (``window``), and a row with
+    too few behind it is ``warmup``. A late row is not in them.
 
     Fates: ``signal``; ``in_sample`` (the model has seen that time: no signal); ``warmup``; ``missing_input``;
     ``no_model_for_tf``; ``pack_mismatch``; ``out_of_order`` (not after the last row of its symbol and timeframe);
@@ -36,38 +50,54 @@ class ScoreStage(Stage):
     name: ClassVar[str] = "score"
     source: ClassVar[str] = "gold.v1"
     sinks: ClassVar[tuple[str, ...]] = ("signals.v1",)
-    tables: ClassVar[tuple[TableSpec, ...]] = (
-        TableSpec("newest", np.array((NEVER,), [("ts_ns", "<i8")]), key_parts=2),
-    )
+    tables: ClassVar[tuple[TableSpec, ...]] = ()
 
     def __init__(self, model: Model, config: ScoreConfig | None = None) -> None:
         self.model = model
         self.config = config or ScoreConfig()
+        self.tables = (  # type: ignore[misc]  # depends on the model
+            TableSpec("newest", np.array((LONG_AGO,), [("ts_ns", "<i8")]), key_parts=2),
+            window_table(model.card.inputs, model.card.window_bars),
+        )
 
     def step(self, state: State, batch: Columns) -> Output:
         """Score one batch of gold rows; see the class for the fates."""
         if len(batch) == 0:
             return Output()
-        scored = score_rows(self.model, self.config, batch)
+        if self.model.card.window_bars > 1:
+            fresh, windows = self._windows(state, batch)
+            scored = score_rows(self.model, self.config, batch, windows)
+        else:
+            scored = score_rows(self.model, self.config, batch)
+            fresh = self._in_order(state, batch, scored.fate)
         fate = scored.fate
         rejected = [_reject(batch, int(i), int(fate[i])) for i in np.flatnonzero(fate >= UNKNOWN_SYMBOL)]
-        fresh = self._in_order(state, batch, fate)
         counts = {"dead": len(rejected)} if rejected else {}
         late = int(((fate < UNKNOWN_SYMBOL) & (fate != NO_MODEL) & ~fresh).sum())
         if late:
-            counts["out_of_order"] = late
+            counts[OUT_OF_ORDER] = late
         for code, name in enumerate(FATES[:UNKNOWN_SYMBOL]):
             n = int(((fate == code) & fresh).sum())
             if n:
                 counts[name] = n
         return Output({"signals.v1": scored.signals.take(fresh[scored.mask])}, rejected, counts)
 
+    def _windows(self, state: State, batch: Columns) -> tuple[np.ndarray, Windows]:
+        """Return which rows are in order, shape (n,), and their windows; those kept out have none."""
+        fate = fates(self.model, batch, load_instruments())
+        fresh = self._in_order(state, batch, fate)
+        kept = np.flatnonzero(in_window(fate) & fresh)
+        rows = batch.take(kept)
+        symbol, tf = (np.ascontiguousarray(rows[c], np.int64) for c in ("symbol_id", "tf"))
+        found = push_rows(state[TABLE], input_matrix(rows, self.model.card.inputs), symbol, tf)
+        return fresh, spread(found, kept, len(batch))
+
     def _in_order(self, state: State, batch: Columns, fate: I64) -> np.ndarray:
         """Return which rows come after the last one of their symbol and timeframe, shape (n,).
 
         Rows without a model or with a fault are not looked at: no stranger gets a row of the state.
         """
-        looked_at = np.flatnonzero((fate < UNKNOWN_SYMBOL) & (fate != NO_MODEL))
+        looked_at = in_order_rows(fate)
         fresh = np.ones(len(batch), np.bool_)
         if len(looked_at):
             symbol, tf, ts = (np.ascontiguousarray(batch[c][looked_at], np.int64) for c in ("symbol_id", "tf", "ts"))
@@ -98,11 +128,10 @@ def build() -> Stage:
         There is no model, or it does not fit the rows that are served.
     """
     model = load_model()
-    model.check(layout_of(load_registry().current("gold.v1").schema), *_served_pack())
-    return ScoreStage(model)
+    model.check(layout_of(load_registry().current("gold.v1").schema), served_packs())
+    return ScoreStage(model, ScoreConfig.from_environment())
 
 
-def _served_pack() -> tuple[str, str]:
-    """Return id and hash of the pack that featurize makes in this environment."""
-    pack = load_pack(FeaturizeConfig.from_environment().pack_id)
-    return pack.pack_id, pack.hash
+def served_packs() -> tuple[str, ...]:
+    """Return the packs that featurize makes in this environment, each as ``id@hash``."""
+    return tuple(pack.ref for pack in FeaturizeConfig.from_environment().packs())

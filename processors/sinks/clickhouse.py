@@ -102,6 +102,13 @@ class ClickHouseSink:
     def idle(self) -> None:
         """Do nothing: ClickHouse keeps what it has stored."""
 
+    def finish(self) -> None:
+        """Do nothing: each write is stored at once."""
+
+    def waiting(self) -> int:
+        """Return 0: each write is stored at once."""
+        return 0
+
     def _write_refused(self, records: Records, decoded: Decoded) -> None:
         rows = []
         for refused in decoded.refused:

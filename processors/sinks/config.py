@@ -18,8 +18,16 @@ class SinkConfig:
     redis_records_max, redis_wait_ms
         The same for Redis, which readers of the latest row wait for: small and soon.
     redis_rows_max
-        Gold rows kept for each symbol and timeframe: 512 one-minute bars are a trading day and a half of as-of
+        Rows of a kind kept for each symbol and timeframe: 512 one-minute bars are a trading day and a half of as-of
         look-ups; older ones are in ClickHouse.
+    lake_wait_ms
+        Longest time that records wait for a commit to the lake: each makes a file a day and timeframe, so that five
+        minutes are 288 small files a day before compaction.
+    lake_bytes_max
+        Bytes of records that wait, as they were in the topics: 32 MiB are 450 thousand ticks or 24 thousand gold
+        rows, whose columns are 150 MB while they are written.
+    lake_slice_bytes
+        Of them decoded at once: 16 MiB of gold records are 75 MB of columns.
     tries_max
         Tries of one write or one connection before the sink gives up.
     backoff_first_ms, backoff_max_ms
@@ -36,6 +44,9 @@ class SinkConfig:
     redis_records_max: int = 5_000
     redis_wait_ms: int = 50
     redis_rows_max: int = 512
+    lake_wait_ms: int = 300_000
+    lake_bytes_max: int = 32 << 20
+    lake_slice_bytes: int = 16 << 20
     tries_max: int = 8
     backoff_first_ms: int = 250
     backoff_max_ms: int = 15_000

@@ -110,8 +110,8 @@ class RowDecoder:
 
         Raises
         ------
-        BackpressureError
-            More distinct strings than one process may hold.
+        CapacityError
+            More distinct strings than one process may hold: the process ends.
         """
         fast, slow, refused, marks = self._fast(records)
         tables, positions = ([fast[0]], [fast[1]]) if fast else ([], [])

@@ -73,7 +73,7 @@ def run_sinks(
         A sink gave up; what is stored stays, and the next run goes on from there.
     """
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     with contextlib.ExitStack() as exits:
         warehouse = _open(addresses, stop)
         exits.callback(warehouse.close)
@@ -104,7 +104,7 @@ def run_sinks(
         exits.callback(_end, runners, stop)
         for runner in runners:
             runner.start()
-        _wait(runners, stop)
+        wait_for(runners, stop)
 
 
 def _serve(engine: Engine | None, stats: Callable[[], dict[str, Any]], port: int | None) -> WarehouseServer:
@@ -120,16 +120,17 @@ def _serve(engine: Engine | None, stats: Callable[[], dict[str, Any]], port: int
     raise ConfigError("mps sink", "port", port, "it is in use, or may not be listened at: name another one")
 
 
-def _end(runners: list[SinkRunner], stop: threading.Event) -> None:
+def _end(runners: list[SinkRunner], stop: threading.Event, grace_s: float = STOP_GRACE_S) -> None:
     stop.set()
     for runner in runners:
-        runner.join(STOP_GRACE_S)
+        runner.join(grace_s)
 
 
-def _wait(runners: list[SinkRunner], stop: threading.Event) -> None:
+def wait_for(runners: list[SinkRunner], stop: threading.Event, grace_s: float = STOP_GRACE_S) -> None:
+    """Wait until the sinks end or are told to, and raise what ended one of them."""
     while any(runner.is_alive() for runner in runners) and not stop.wait(POLL_S):
         pass
-    _end(runners, stop)
+    _end(runners, stop, grace_s)
     for runner in runners:
         if runner.error:
             raise runner.error
@@ -168,7 +169,8 @@ def _stats(warehouse: Warehouse, sink: ClickHouseSink, prefix: str, runners: lis
     return {**found, "sinks": by_name, "caught_up": all(s["caught_up"] for s in by_name.values())}
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set the event at SIGTERM and SIGINT."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -1,4 +1,4 @@
-"""The sink into Redis: the newest gold rows, signals and freshness states, with the position they belong to.
+"""The sink into Redis: the newest gold and cross rows, signals and freshness states, with the position they belong to.
 
 Rows and position are written in one transaction, so a kill leaves them in agreement; and writing a record twice makes
 the same rows. Redis keeps nothing on disk by default: one that comes back empty is filled again from the topics.
@@ -24,12 +24,13 @@ from processors.sinks.redis_store import (
     encode_freshness,
     freshness_key,
     gold_key,
-    gold_member,
-    gold_score_ms,
+    row_key,
+    row_member,
+    row_score_ms,
     signal_key,
 )
 
-_TOPICS = ("gold.v1", "signals.v1", "data.freshness")
+_TOPICS = ("gold.v1", "cross.v1", "signals.v1", "data.freshness")
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +116,13 @@ class RedisSink:
         except redis.RedisError as e:
             raise RetryableError(f"Redis: {e}") from e
 
+    def finish(self) -> None:
+        """Do nothing: each write is stored at once."""
+
+    def waiting(self) -> int:
+        """Return 0: each write is stored at once."""
+        return 0
+
     def _check_kept(self, ids: Sequence[bytes | None]) -> None:
         # The client reconnects by itself, so a restart of Redis shows in nothing but the missing keys.
         if None in ids:
@@ -137,19 +145,21 @@ class RedisSink:
             columns = decoded.rows.select(["symbol_id", "tf"]).to_pydict()
             ts_ns = decoded.rows.column("ts").cast("int64").to_pylist()
             rows = zip(columns["symbol_id"], columns["tf"], ts_ns, decoded.at.tolist(), strict=True)
-            queue = self._queue_gold if kind == "gold" else self._queue_signals
-            queue(pipe, records, list(rows))
+            if kind == "signals":
+                self._queue_signals(pipe, records, list(rows))
+            else:
+                self._queue_rows(pipe, kind, records, list(rows))
         for partition in np.unique(records.partition).tolist():
             after = int(records.offset[records.partition == partition][-1]) + 1
             pipe.hset(POSITIONS_KEY, f"{records.topic}:{partition}", after)
 
-    def _queue_gold(
-        self, pipe: "redis.client.Pipeline", records: Records, rows: list[tuple[str, str, int, int]]
+    def _queue_rows(
+        self, pipe: "redis.client.Pipeline", kind: str, records: Records, rows: list[tuple[str, str, int, int]]
     ) -> None:
         by_key: dict[str, dict[bytes, int]] = {}
         for symbol_id, tf, ts_ns, at in rows:
-            member = gold_member(ts_ns, int(records.offset[at]), records.values[at])
-            by_key.setdefault(gold_key(symbol_id, tf), {})[member] = gold_score_ms(ts_ns)
+            member = row_member(ts_ns, int(records.offset[at]), records.values[at])
+            by_key.setdefault(row_key(kind, symbol_id, tf), {})[member] = row_score_ms(ts_ns)
         kept = self._config.redis_rows_max
         for key, members in by_key.items():
             newest = sorted(members)[-kept:]
@@ -164,7 +174,7 @@ class RedisSink:
             pipe.set(key, records.values[at])
 
     def _clear(self) -> None:
-        for pattern in (gold_key("*", "*"), signal_key("*", "*"), freshness_key("*")):
+        for pattern in (gold_key("*", "*"), row_key("cross", "*", "*"), signal_key("*", "*"), freshness_key("*")):
             for key in self._client.scan_iter(pattern, count=1000):
                 self._client.delete(key)
         self._client.delete(POSITIONS_KEY)

@@ -1,6 +1,7 @@
 """The latest rows in Redis: the layout of the keys and their reader, for ScoreService and tools.
 
     gold:{symbol_id}:{tf}     sorted set, newest rows only; score = ts, ms; member = place (16 bytes) + wire bytes
+    cross:{symbol_id}:{tf}    the same of the cross-section
     signal:{symbol_id}:{tf}   string: wire bytes of the newest signal
     freshness:{symbol_id}     hash: "source:tf" -> JSON of the newest state
     sink:positions            hash: "topic:partition" -> next offset; "topic" -> the topic's id
@@ -20,6 +21,8 @@ import redis
 from processors.errors import RetryableError
 
 POSITIONS_KEY = "sink:positions"
+CONSENSUS = "consensus"
+"""Source of the freshness that the bars stage tells: of all sources together."""
 TIMEOUT_S = 5.0
 """A loopback answer takes 0.1 ms; beyond seconds the server is away."""
 
@@ -40,9 +43,14 @@ class FreshnessState:
     threshold_ms: float
 
 
+def row_key(kind: str, symbol_id: str, tf: str) -> str:
+    """Return the key of an instrument's rows of a kind, ``gold`` or ``cross``."""
+    return f"{kind}:{symbol_id}:{tf}"
+
+
 def gold_key(symbol_id: str, tf: str) -> str:
     """Return the key of an instrument's gold rows."""
-    return f"gold:{symbol_id}:{tf}"
+    return row_key("gold", symbol_id, tf)
 
 
 def signal_key(symbol_id: str, tf: str) -> str:
@@ -55,12 +63,12 @@ def freshness_key(symbol_id: str) -> str:
     return f"freshness:{symbol_id}"
 
 
-def gold_score_ms(ts_ns: int) -> int:
+def row_score_ms(ts_ns: int) -> int:
     """Return the score of a row: its ts in whole milliseconds, rounded down."""
     return ts_ns // 1_000_000
 
 
-def gold_member(ts_ns: int, offset: int, wire: bytes) -> bytes:
+def row_member(ts_ns: int, offset: int, wire: bytes) -> bytes:
     """Return the member of a row: its place, then its bytes as they were in the topic."""
     return (ts_ns + (1 << 63)).to_bytes(8, "big") + offset.to_bytes(8, "big") + wire
 
@@ -133,7 +141,7 @@ class RedisStore:
                 page = cast(
                     "list[bytes]",
                     self.client.zrevrangebyscore(
-                        gold_key(symbol_id, tf), gold_score_ms(as_of_ns), "-inf", start=begin, num=_PAGE
+                        gold_key(symbol_id, tf), row_score_ms(as_of_ns), "-inf", start=begin, num=_PAGE
                     ),
                 )
             except redis.RedisError as e:
@@ -144,6 +152,43 @@ class RedisStore:
             if len(page) < _PAGE:
                 return None
             begin += _PAGE
+
+    def gold_rows_many(
+        self, wanted: Sequence[tuple[str, str, int | None]], rows: int
+    ) -> list[list[tuple[int, int, bytes]]]:
+        """Return the newest gold rows of each (symbol_id, tf, as_of_ns), in one round trip.
+
+        Parameters
+        ----------
+        wanted
+            ``as_of_ns`` as in ``gold_as_of``; None for the newest rows of all.
+        rows
+            Most of each.
+
+        Returns
+        -------
+        Of each, oldest first: ts in nanoseconds, offset in the topic, wire bytes.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for symbol_id, tf, as_of_ns in wanted:
+                    # A score is in milliseconds: a page more, for those of the same one that are later.
+                    until = "+inf" if as_of_ns is None else row_score_ms(as_of_ns)
+                    pipe.zrevrangebyscore(gold_key(symbol_id, tf), until, "-inf", start=0, num=rows + _PAGE)
+                found = cast("list[list[bytes]]", pipe.execute())
+        except redis.RedisError as e:
+            raise _away(e) from e
+        out = []
+        for (_, _, as_of_ns), members in zip(wanted, found, strict=True):
+            placed = [(_ts_ns(m), int.from_bytes(m[8:_PLACE_BYTES], "big"), m[_PLACE_BYTES:]) for m in members]
+            known = [row for row in placed if as_of_ns is None or row[0] <= as_of_ns]
+            out.append(known[:rows][::-1])
+        return out
 
     def latest_signal(self, symbol_id: str, tf: str) -> bytes | None:
         """Return the newest signal of an instrument, None if there is none.
@@ -173,9 +218,46 @@ class RedisStore:
         states = {}
         for name, text in found.items():
             source, _, tf = name.decode().rpartition(":")
-            fields: dict[str, Any] = json.loads(text)
-            states[source, tf] = FreshnessState(**fields)
+            states[source, tf] = _state(text)
         return states
+
+    def consensus_many(self, wanted: Sequence[tuple[str, str]]) -> list[FreshnessState | None]:
+        """Return the newest freshness of the consensus for each (symbol_id, tf), in one round trip.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for symbol_id, tf in wanted:
+                    pipe.hget(freshness_key(symbol_id), f"{CONSENSUS}:{tf}")
+                found = cast("list[bytes | None]", pipe.execute())
+        except redis.RedisError as e:
+            raise _away(e) from e
+        return [None if text is None else _state(text) for text in found]
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Return the offset after the last record that is written, by topic and partition.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        try:
+            found = cast("dict[bytes, bytes]", self.client.hgetall(POSITIONS_KEY))
+        except redis.RedisError as e:
+            raise _away(e) from e
+        places = ((name.decode().rpartition(":"), offset) for name, offset in found.items())
+        # A topic's id stands among them, under its name alone.
+        return {(topic, int(partition)): int(offset) for (topic, colon, partition), offset in places if colon}
+
+
+def _state(text: bytes) -> FreshnessState:
+    fields: dict[str, Any] = json.loads(text)
+    return FreshnessState(**fields)
 
 
 def _away(error: redis.RedisError) -> RetryableError:

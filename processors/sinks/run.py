@@ -39,6 +39,14 @@ class Sink(Protocol):
         """Be called about once a second while there is nothing to write."""
         ...
 
+    def finish(self) -> None:
+        """Store what waits: the end of the topics was reached, or the process ends."""
+        ...
+
+    def waiting(self) -> int:
+        """Return the number of records that were taken and are not stored yet."""
+        ...
+
 
 class SinkRunner:
     """Runs one sink in a thread.
@@ -143,6 +151,9 @@ class SinkRunner:
             elif time.monotonic() - idle_at_s > IDLE_EVERY_S:
                 self.sink.idle()
                 idle_at_s = time.monotonic()
-            self._lag, self._caught_up = follower.lag(), follower.at_end
+            if self._once and follower.at_end:
+                self.sink.finish()
+            self._lag, self._caught_up = follower.lag(), follower.at_end and not self.sink.waiting()
             if self._once and self._caught_up:
                 return
+        self.sink.finish()

@@ -61,8 +61,8 @@ class ScoreServiceServicer:
 
     def Score(self, request, context):
         """Errors: INVALID_ARGUMENT (timeframe, empty symbol, as_of out of range), NOT_FOUND (unknown symbol, no row at or
-        before as_of), FAILED_PRECONDITION (the row is stale or lies in the training period), UNAVAILABLE (the store or the
-        model is away).
+        before as_of), FAILED_PRECONDITION (the row or its symbol's price is stale, or it lies in the training period),
+        UNAVAILABLE (the store or the model is away), DATA_LOSS (the stored row cannot be read).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +77,7 @@ class ScoreServiceServicer:
 
     def StreamSignals(self, request, context):
         """Follows signals.v1, read committed. A client that reads too slowly is dropped with RESOURCE_EXHAUSTED.
+        A record that cannot be read ends the stream with DATA_LOSS, behind the signals before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

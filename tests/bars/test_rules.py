@@ -1,5 +1,7 @@
 """Each rule of the bars stage by its name, on streams of a few ticks."""
 
+from typing import Any
+
 import pytest
 
 from processors.bars.config import BarsConfig
@@ -272,6 +274,86 @@ def test_freshness_falls_from_fresh_to_delayed_to_stale_and_comes_back_with_a_ti
     ]  # fmt: skip
 
 
+def test_missing_ticks_of_a_source_mark_the_open_minutes_since_then_and_the_longer_bars() -> None:
+    """The minute that the hole began in, if still open, and that of the tick; the 5m bar with them; none after."""
+    at = ns("2014-05-06T11:55:50")
+    rows = [tick("BTC:T", at + i * 10 * SECOND, watermark=at - SECOND + i * 10 * SECOND) for i in range(60)]
+    # At 12:01:00, of a hole from 12:00:55 on; the watermark is a second short of the end of that minute.
+    rows[31] |= {"missing_since": at + 305 * SECOND}
+    got = run_stage([*rows, clock(at + 900 * SECOND)])
+    # The first bar of each timeframe has none before it.
+    assert [b["quality.gap"] for b in got.of("1m")] == [1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]
+    assert [b["quality.gap"] for b in got.of("5m")] == [1, 1, 0]
+    rows[31]["watermark"] = at + 310 * SECOND
+    got = run_stage([*rows, clock(at + 900 * SECOND)])
+    assert [b["quality.gap"] for b in got.of("1m")] == [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], "what is closed stays"
+
+
+def test_a_status_that_tells_of_missing_ticks_marks_the_open_minute_and_lifts_no_halt() -> None:
+    """It makes no tick, no minute and no freshness of its own."""
+    at = ns("2014-05-06T12:00:10")
+    told = {"kind": "status", "price": None, "size": None, "missing_since": at + SECOND}
+    halt = {"kind": "status", "price": None, "size": None, "phase": 2}
+    rows = [
+        tick("BTC:T", at), tick("BTC:T", at + SECOND, **halt), tick("BTC:T", at + 2 * SECOND, **told),
+        tick("BTC:T", at + 61 * SECOND), clock(at + 200 * SECOND),
+    ]  # fmt: skip
+    got = run_stage(rows)
+    assert got.counts["status"] == 2
+    assert [(b["quality.gap"], b["n_trades"]) for b in got.of("1m")] == [(1, 1), (0, 1)]
+    assert {f["state"] for f in got.fresh if f["ts"] > at + 2 * SECOND} <= {3}, "closed: the halt stands"
+    assert run_stage([tick("BTC:T", at, **told), clock(at + 200 * SECOND)]).bars == []
+
+
+def test_a_hole_in_the_bars_is_a_gap_until_a_bar_follows_without_one() -> None:
+    """The first bar in mid-session and the first after a hole are a gap, until the next follows; stale goes before."""
+    rows = [tick("ESZ:T", t := T + (60 * i + s) * SECOND, watermark=t) for i in (0, 3, 4) for s in range(60)]
+    got = run_stage([*rows, clock(T + 300 * SECOND)]).fresh
+    seen = [((f["ts"] - T) // SECOND, f["state"], f["previous"]) for f in got if f["tf"] == "1m"]
+    assert seen == [(1, 0, 0), (60, 4, 1), (62, 2, 5), (181, 4, 3), (300, 0, 5)]
+
+
+def dense(symbol: str, begin: int, seconds: int) -> list[dict[str, Any]]:
+    """Return two ticks a second; the watermark lags 2 s."""
+    return [tick(symbol, begin + i * SECOND // 2) for i in range(2 * seconds)]
+
+
+def test_ticks_without_a_pause_end_a_silence_and_a_night() -> None:
+    """Under ticks that never pause, a stale symbol is fresh at its first tick, and a closed one at the open's first."""
+    back = T + 20 * SECOND + 250_000_000
+    got = run_stage([tick("BTC:T", T), *dense("BTC:T", back, 30)])
+    assert [((f["ts"] - T) // SECOND, f["state"]) for f in got.fresh if f["tf"] == "1m"] == [
+        (0, 0), (3, 1), (5, 2), (21, 0),
+    ]  # fmt: skip
+    opened = ns("2014-05-06T13:30:00")
+    rows = [tick("IBM:T", NYSE_CLOSE - SECOND), clock(opened - 5 * SECOND), *dense("IBM:T", opened + 100_000_000, 30)]
+    got = run_stage(rows)
+    assert [(f["ts"], f["state"]) for f in got.fresh if f["tf"] == "1m"][2:] == [(opened + SECOND, 0)]
+
+
+def test_a_gap_is_told_under_ticks_without_a_pause() -> None:
+    """The watermark lags behind the newest tick at every second; a gap begins and ends with its bars all the same."""
+    begin = T - T % (60 * SECOND)
+    rows = [r for minute in (0, 3, 4) for r in dense("EUR:T", begin + minute * 60 * SECOND, 60)]
+    rows = [quote("EUR:T", r["ts_event"], 1.0, 2.0) for r in rows]
+    got = [f for f in run_stage([*rows, clock(begin + 300 * SECOND)]).fresh if f["tf"] == "1m"]
+    states = [((f["ts"] - begin) // SECOND, f["state"]) for f in got]
+    assert states == [(0, 0), (60, 4), (90, 2), (180, 4), (300, 0)]
+
+
+def test_a_halted_symbol_is_closed_until_it_is_resumed() -> None:
+    """In a halt no tick is expected; it holds from the second after it was told, and after it the age counts again."""
+    halt = tick("BTC:T", T + SECOND, kind="status", price=None, phase=2)
+    resume = tick("BTC:T", T + 50 * SECOND, kind="status", price=None, phase=0)
+    told = [tick("BTC:T", T), clock(T + SECOND), halt, clock(T + 50 * SECOND), resume]
+    rows = [*told, clock(T + 70 * SECOND)]
+    run = run_stage(rows)
+    got = [((f["ts"] - T) // SECOND, f["state"]) for f in run.fresh if f["tf"] == "1m"]
+    assert got == [(0, 0), (2, 3), (51, 2)]
+    assert run.counts["status"] == 2
+    assert [b["n_trades"] for b in run.of("1m")] == [1]
+
+
 def test_freshness_is_closed_outside_the_session_and_stale_at_an_open_without_ticks() -> None:
     """Freshness is closed outside the session, and stale at an open without ticks."""
     rows = [tick("IBM:T", NYSE_CLOSE - SECOND), clock(NYSE_CLOSE + 63_000 * SECOND)]
@@ -336,7 +418,7 @@ def test_an_output_larger_than_its_buffer_comes_in_parts_and_whole() -> None:
         ("allowed_lateness_ms", -1),
         ("kept_bars", 0),
         ("open_minutes_max", 1),
-        ("fx_stale_ms", 0),
+        ("consensus_stale_ms_max", 999),
         ("delayed_share", 0.0),
     ],
 )
@@ -344,3 +426,13 @@ def test_a_setting_out_of_range_is_refused_with_its_name(key: str, value: float)
     """A setting out of range is refused with its name."""
     with pytest.raises(ConfigError, match=key):
         BarsConfig(**{key: value})
+
+
+def test_every_asset_class_has_a_threshold_of_staleness() -> None:
+    """One that is missing, and one out of range, are refused by name."""
+    default = BarsConfig().consensus_stale_ms
+    for wrong in (0, BarsConfig().consensus_stale_ms_max + 1):
+        with pytest.raises(ConfigError, match=rf"bars: consensus_stale_ms\.fx is {wrong}: from 1 to 600000"):
+            BarsConfig(consensus_stale_ms=default | {"fx": wrong})
+    with pytest.raises(ConfigError, match=r"consensus_stale_ms\.metal is None"):
+        BarsConfig(consensus_stale_ms={"fx": 1})

@@ -1,8 +1,5 @@
 """Bars of recorded ticks against the bars that the vendor itself made of them."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +11,8 @@ from processors.runtime.strings import STRINGS
 from processors.segments import segment_at
 from processors.sessions import sessions
 from tests.bars.oracle import INSTRUMENTS, KINDS, LAYOUT, SECOND
+from tests.support import SHARED
 
-SHARED = Path(os.environ.get("MPS_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 FX = SHARED / "market" / "fx"
 pytestmark = pytest.mark.skipif(not FX.is_dir(), reason="no recordings: MPS_SHARED names no folder with market/fx")
 

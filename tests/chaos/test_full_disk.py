@@ -68,6 +68,14 @@ def bars() -> EncodedBatch:
     return EncodedBatch("bars.v1", 1, *pack(values), *pack([b"k"] * BARS))
 
 
+def addresses_of(bootstrap_servers: str, clickhouse: Path) -> dict[str, str]:
+    """Return the environment of a command that has Kafka and a warehouse, and no other part."""
+    return {
+        "MPS_BOOTSTRAP_SERVERS": bootstrap_servers, "MPS_REDIS_URL": "redis://127.0.0.1:1/0",
+        "MPS_REGISTRY_URL": "http://127.0.0.1:1", "MPS_CLICKHOUSE_PATH": str(clickhouse),
+    }  # fmt: skip
+
+
 def test_a_part_does_not_start_on_a_full_disk(disk: MakeDisk) -> None:
     """Kafka is not started where there is no room for its logs: the error names the folder and the remedy."""
     folder = disk(64)
@@ -122,10 +130,7 @@ def test_a_full_disk_under_clickhouse_is_waited_for(
 ) -> None:
     """While ClickHouse's disk is full the sink says so and tries again; with room again it holds every bar once."""
     folder = disk(96)
-    addresses = {
-        "MPS_BOOTSTRAP_SERVERS": bootstrap_servers, "MPS_REDIS_URL": "redis://127.0.0.1:1/0",
-        "MPS_REGISTRY_URL": "http://127.0.0.1:1", "MPS_CLICKHOUSE_PATH": str(folder / "clickhouse"),
-    }  # fmt: skip
+    addresses = addresses_of(bootstrap_servers, folder / "clickhouse")
     publish(bootstrap_servers, topic_prefix, [])
     command = ("sink", "--no-redis", "--port", "0", "--prefix", topic_prefix)
     with mps(tmp_path / "sink", *command, **addresses) as sink:
@@ -154,10 +159,7 @@ def test_a_sink_on_a_full_disk_is_refused_and_the_warehouse_stays_whole(
 ) -> None:
     """A sink that starts on a full disk ends with 2 and the remedy; with room again the warehouse opens as it was."""
     folder = disk(96)
-    addresses = {
-        "MPS_BOOTSTRAP_SERVERS": bootstrap_servers, "MPS_REDIS_URL": "redis://127.0.0.1:1/0",
-        "MPS_REGISTRY_URL": "http://127.0.0.1:1", "MPS_CLICKHOUSE_PATH": str(folder / "clickhouse"),
-    }  # fmt: skip
+    addresses = addresses_of(bootstrap_servers, folder / "clickhouse")
     publish(bootstrap_servers, topic_prefix, [bars()])
     command = ("sink", "--no-redis", "--port", "0", "--prefix", topic_prefix, "--once")
     count = ("sql", "SELECT count() AS n FROM ohlcv", "--json")

@@ -43,7 +43,7 @@ class Reader:
             "bootstrap.servers": servers, "group.id": "reader", "enable.auto.commit": False, "fetch.wait.max.ms": 20,
             "auto.offset.reset": "earliest", "logger": CLIENT_LOG,
         })  # fmt: skip
-        source = path.source(consumer, topic, topic, 500)
+        source = path.source(consumer, {topic: topic}, 500)
         source.assigned([TopicPartition(topic, 0, 0)])
         consumer.assign([TopicPartition(topic, 0, 0)])
         return cls(source, consumer, topic)

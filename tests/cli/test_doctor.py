@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from concurrent.futures import Future
 
 import fastavro
 import pytest
@@ -151,13 +152,16 @@ def test_the_mark_of_a_transaction_is_no_lag_and_a_record_without_worker_is(boot
         assert behind() == 0
 
 
-def test_older_data_behind_newer_is_told_by_its_fates(monkeypatch):
+def test_older_data_behind_newer_is_told_by_its_fates():
     """More than a tenth of the records late: a warning that says how to begin anew; a few: none."""
-    fates = {"reconcile": {"consensus": 80, "late": 20}}
-    monkeypatch.setattr(work, "read_counts", lambda *_: fates)
-    (finding,) = work._fates("", "reconcile")
+
+    def told(**fates: int):
+        counted: Future[dict[str, dict[str, int]]] = Future()
+        counted.set_result({"reconcile": fates})
+        return work._fates(counted)
+
+    (finding,) = told(consensus=80, late=20)
     assert finding.status == "warn"
     assert "20 of 100" in finding.found
     assert "mps down --wipe" in finding.remedy
-    fates["reconcile"] = {"consensus": 95, "late": 5}
-    assert work._fates("", "reconcile") == []
+    assert told(consensus=95, late=5) == []

@@ -39,6 +39,15 @@ def test_a_log_gets_each_step_once():
     """A step whose seconds are counted is one line of a log, and each other step is one."""
     console = Console(file=io.StringIO(), width=80)
     tell = demo._steps(console)
-    for text in ("starting Kafka", "training the baseline, 1 s", "training the baseline, 2 s", "starting score"):
+    once = "fetching (once, a minute)"
+    for text in (once, "starting Kafka", "training the baseline, 1 s", "training the baseline, 2 s", "starting score"):
         tell(text)
-    assert console.file.getvalue().splitlines() == ["starting Kafka", "training the baseline", "starting score"]
+    assert console.file.getvalue().splitlines() == [once, "starting Kafka", "training the baseline", "starting score"]
+
+
+def test_a_command_that_ends_early_hands_its_code_on(tmp_path):
+    """A check that finds a fault exits with 1, as a script must see it."""
+    bad = tmp_path / "bad.csv"
+    bad.write_text("nothing,that,is,known\n1,2,3,4\n")
+    command = [sys.executable, "-m", "cli.main", "reference", "check", str(bad)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1

@@ -2,21 +2,29 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from urllib.request import urlopen
 
 import grpc
 import pytest
 import redis
 from click.testing import CliRunner
 
+from cli.checks import parts
 from cli.commands.score import as_of_ns
 from cli.main import cli
+from deploy.local.endpoints import Endpoints
+from deploy.local.paths import CHECKOUT, Home
 from deploy.local.redis import EmbeddedRedis
+from offline.features.packs import load_view
 from processors.errors import ConfigError, PlatformError
-from processors.sinks.redis_store import gold_key, gold_member, gold_score_ms
+from processors.sinks.redis_store import gold_key, row_member, row_score_ms
+from schemas.features import FOUNDING_PACK
 from serving.client import check_health
 from tests.serving.support import TS0_NS, gold_record, model_bytes, wire
 
@@ -30,8 +38,8 @@ def service(tmp_path_factory):
         client = redis.Redis.from_url(server.url)
         for i in range(10):
             record = gold_record(i)
-            member = gold_member(record["ts"], i, wire("gold.v1", record))
-            client.zadd(gold_key("EURUSD:FX", "1m"), {member: gold_score_ms(record["ts"])})
+            member = row_member(record["ts"], i, wire("gold.v1", record))
+            client.zadd(gold_key("EURUSD:FX", "1m"), {member: row_score_ms(record["ts"])})
         client.close()
         env = {
             **os.environ,
@@ -66,6 +74,43 @@ def score(service, monkeypatch):
         return result.output
 
     return run
+
+
+def test_the_addresses_of_both_doors_are_found_by_others(service):
+    """What the process announces is the gRPC address and the root of REST, which doctor tells too."""
+    _, env, address, _ = service
+    file = Home(Path(env["MPS_HOME"])).endpoints_file
+    deadline_s = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    found = json.loads(file.read_text())
+    assert found["grpc_address"] == address
+    with urlopen(f"{found['rest_url']}/v1/packs", timeout=20) as answer:  # noqa: S310 - of this machine
+        assert json.load(answer)["packs"]
+    endpoints = Endpoints("", "", "", grpc_address=address, rest_url=found["rest_url"])
+    assert parts._score_service(endpoints).found == f"SERVING at {address}, REST at {found['rest_url']}"
+
+
+def test_the_python_of_the_page_runs(service, capsys):
+    """What docs/feature-service.md shows in Python gives the newest rows, from Redis and over gRPC."""
+    _, _, address, server = service
+    view = load_view(FOUNDING_PACK)
+    # Before the rows of the other tests, which have another pack.
+    records = [gold_record(-i, packs=[view.ref], pack_id=view.pack_id, pack_hash=view.hash) for i in (1, 2, 3)]
+    rows = {row_member(r["ts"], r["raw_offset"], wire("gold.v1", r)): row_score_ms(r["ts"]) for r in records}
+    page = (CHECKOUT / "docs/feature-service.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    with redis.Redis.from_url(server.url) as client:
+        client.zadd(gold_key("EURUSD:FX", "1m"), rows)
+        try:
+            for block in blocks:
+                there = block.replace("redis://127.0.0.1:16379/0", server.url).replace("127.0.0.1:50051", address)
+                assert server.url in there or address in there
+                exec(compile(there, "docs/feature-service.md", "exec"), {})  # noqa: S102 - our own page
+                assert f"'rsi_14_value': {records[0]['features']['rsi_14_value']}" in capsys.readouterr().out
+        finally:
+            client.zrem(gold_key("EURUSD:FX", "1m"), *rows)
 
 
 def test_score_prints_the_signal(score):
@@ -117,6 +162,25 @@ def test_without_a_service_the_remedy_is_named(service):
     done = subprocess.run(command, env=service[1], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == "mps: UNAVAILABLE: no ScoreService listens on 127.0.0.1:9: start it with `mps serve`\n"
+
+
+@pytest.mark.parametrize("has_model", [False, True])
+def test_where_none_has_announced_itself_the_reason_is_told(has_model, tmp_path, monkeypatch):
+    """The parts run and the service does not: without a model that is why, and `mps train` comes first."""
+    path = tmp_path / "model.onnx"
+    if has_model:
+        path.touch()
+    monkeypatch.setenv("MPS_MODEL", str(path))
+    monkeypatch.delenv("MPS_GRPC_ADDRESS", raising=False)
+    monkeypatch.setattr(
+        "cli.commands.score.load_endpoints", lambda _home: Endpoints("h:1", "redis://h:2", "http://h:3")
+    )
+    with pytest.raises(PlatformError) as e:
+        CliRunner().invoke(cli, ["score", "EURUSD:FX"], catch_exceptions=False)
+    told = str(e.value)
+    assert told.startswith("the ScoreService is not running: ")
+    assert ("`mps serve`" in told) == has_model
+    assert (f"there is no model at {path} yet: make one with `mps train`" in told) == (not has_model)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
 """``mps tail`` and ``mps topics`` on a real broker."""
 
+import io
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import fastavro
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Producer
+from rich.console import Console
 
+from cli.commands import topics
 from cli.main import cli
 from processors.errors import ConfigError, RetryableError
 from processors.runtime.codec import wire_record
+from processors.runtime.topics import TopicState
 from schemas.registry import load_registry
 from tests.contract.test_schemas import examples
 
@@ -123,10 +129,10 @@ def test_tail_shows_bytes_that_are_no_record_of_ours(parts, make_topics):
     assert (nan["value"]["o"], nan["value"]["h"]) == ("nan", "inf")
 
 
-def test_tail_of_an_unknown_topic_lists_the_known(bars):
-    """An unknown topic or partition is refused with those that exist."""
-    with pytest.raises(ConfigError, match=rf"topic is 'nosuch': one of .*{bars}"):
-        CliRunner().invoke(cli, ["tail", "nosuch"], catch_exceptions=False)
+def test_tail_of_an_unknown_topic_lists_the_nearest_known(bars):
+    """An unknown topic or partition is refused with those that exist, the most alike first."""
+    with pytest.raises(ConfigError, match=rf"topic is '{bars}x': one of {bars},"):
+        CliRunner().invoke(cli, ["tail", f"{bars}x"], catch_exceptions=False)
     with pytest.raises(ConfigError, match="partition is 7: one of 0, 1"):
         CliRunner().invoke(cli, ["tail", bars, "--partition", "7"], catch_exceptions=False)
 
@@ -148,6 +154,36 @@ def test_tail_into_head_ends_without_a_traceback(bars):
     assert "Traceback" not in done.stderr
 
 
+def test_tail_says_on_standard_error_that_it_waits(bars):
+    """Once, with the flag that shows what is there; standard output has records only."""
+    for flag, lines in ((), 0), (("--from-beginning",), 3):
+        command = [sys.executable, "-u", "-m", "cli.main", "tail", bars, *flag]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                said = process.stderr.readline()
+                time.sleep(0.6)
+                process.send_signal(signal.SIGINT)
+                out, more = process.communicate(timeout=20)
+            finally:
+                process.kill()
+        assert said.startswith(f"waiting for new records of {bars} until Ctrl-C")
+        assert ("--from-beginning shows what is there" in said) == (not flag)
+        assert more.strip() == ""
+        assert len([json.loads(line) for line in out.splitlines()]) == lines
+        assert process.returncode == 130
+
+
+def test_the_table_of_topics_fits_80_columns():
+    """The platform's names and a thousand million records fit; nothing is cut or wrapped."""
+    states = [TopicState(n, "", t.record, 16, (0,) * 16, (60_000_000,) * 16) for n, t in load_registry().topics.items()]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(topics._table(states))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == len(states) + 1
+    for state, line in zip(states, lines[1:], strict=True):
+        assert line.split() == [state.name, state.record, "16", "960,000,000", "6%"]
+
+
 def test_topics_lists_and_creates(parts, topic_prefix):
     """Missing topics are listed as missing, created on wish, and listed with their offsets, also as JSON."""
     before = json.loads(run("topics", "--json", "--prefix", topic_prefix)[0])
@@ -157,10 +193,13 @@ def test_topics_lists_and_creates(parts, topic_prefix):
     assert shown[-1] == "create the missing ones: mps topics --create"
     after = json.loads(run("topics", "--create", "--partitions", "3", "--json", "--prefix", topic_prefix)[0])
     assert [t["name"] for t in after] == [topic_prefix + name for name in load_registry().topics]
-    assert {t["partitions"] for t in after} == {3}
+    known = load_registry().topics
+    assert {t["name"]: t["partitions"] for t in after} == {topic_prefix + n: known[n].partitions_of(3) for n in known}
     publish(parts, f"{topic_prefix}bars.v1", [(1, "k", wire("bars.v1", examples("Bar")[0]))])
     found = {t["name"]: t for t in json.loads(run("topics", "--json", "--prefix", topic_prefix)[0])}
     assert found[f"{topic_prefix}bars.v1"]["end_offsets"] == [0, 2, 0]
     assert found[f"{topic_prefix}bars.v1"]["offsets"] == 2
     with pytest.raises(ConfigError, match="must be 4"):
-        CliRunner().invoke(cli, ["topics", "--create", "--prefix", topic_prefix], catch_exceptions=False)
+        CliRunner().invoke(
+            cli, ["topics", "--create", "--partitions", "4", "--prefix", topic_prefix], catch_exceptions=False
+        )

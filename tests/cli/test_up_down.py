@@ -89,9 +89,10 @@ def test_up_brings_everything_back_after_down_and_twice_is_once(where, tmp_path)
     assert said("down")["stopped"] == []
 
     (tmp_path / "tiny.onnx").write_bytes(model_bytes())
-    back = said("up", MPS_MODEL=str(tmp_path / "tiny.onnx"))
+    (tmp_path / "feedback.yaml").write_text("alerts: {sources: false}")
+    back = said("up", MPS_MODEL=str(tmp_path / "tiny.onnx"), MPS_FEEDBACK=str(tmp_path / "feedback.yaml"))
     assert {service["name"]: service["state"] for service in back["services"]} == {
-        "sink, SQL": "answers", "ScoreService": "answers",
+        "sink, SQL": "answers", "ScoreService": "answers", "REST": "answers", "feedback": "answers",
     }  # fmt: skip
     with redis.Redis.from_url(load_endpoints(where).redis_url) as client:
         assert client.zcard(gold_key(record["symbol_id"], record["tf"])) == 1
@@ -100,10 +101,10 @@ def test_up_brings_everything_back_after_down_and_twice_is_once(where, tmp_path)
 
 
 def test_stages_run_with_up_stages_and_a_stage_that_dies_undoes_what_was_started(where, tmp_path):
-    """Without a model four stages run; with one of another pack the fifth dies, and only what ran before still runs."""
+    """Without a model all but score run; with one of another pack score dies, and only what ran before still runs."""
     states = {s["name"]: s["state"] for s in said("up", "--stages")["services"]}
     assert states["score"] == "not started"
-    assert all(states[stage] == "running" for stage in ("reconcile", "bars", "featurize", "regime"))
+    assert all(states[stage] == "running" for stage in ("reconcile", "bars", "featurize", "regime", "cross"))
     before = names(where)
 
     (tmp_path / "tiny.onnx").write_bytes(model_bytes())

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from confluent_kafka import Consumer
 
+from cli.commands.run import instance_name, run
 from deploy.images.health import CHECKS, main
 from deploy.local.endpoints import VARIABLES
-from processors.topology import STAGE_NAMES
+from processors.runtime.config import KafkaConfig, producer_settings
+from processors.topology import PLATFORM_STAGES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.kafka.yml").read_text(encoding="utf-8"))
@@ -22,15 +24,15 @@ LASTING = {name: service for name, service in SERVICES.items() if "profiles" not
 
 def test_every_stage_of_the_topology_is_a_service():
     """Each stage of the topology is one service that runs it, in the order of the topology."""
-    assert tuple(name for name, service in OURS.items() if service.get("command", [""])[0] == "run") == STAGE_NAMES
-    for stage in STAGE_NAMES:
+    assert tuple(name for name, service in OURS.items() if service.get("command", [""])[0] == "run") == PLATFORM_STAGES
+    for stage in PLATFORM_STAGES:
         assert SERVICES[stage]["command"] == ["run", stage]
         assert SERVICES[stage]["healthcheck"]["test"][-2:] == ["group", stage]
 
 
 def test_the_parts_and_services_of_production_are_there():
     """Kafka 4, ClickHouse, Redis, registry, sink and gRPC run beside the stages."""
-    assert set(SERVICES) == {"kafka", "clickhouse", "redis", "registry", *STAGE_NAMES, "sink", "grpc", "tools"}
+    assert set(SERVICES) == {"kafka", "clickhouse", "redis", "registry", *PLATFORM_STAGES, "sink", "grpc", "tools"}
     assert SERVICES["kafka"]["image"].startswith("apache/kafka:4.")
 
 
@@ -63,6 +65,26 @@ def test_nothing_starts_before_what_it_needs_is_well(name):
     assert name == "registry" or {"kafka", "registry"} <= set(needs)
 
 
+@pytest.mark.parametrize("stage", PLATFORM_STAGES)
+def test_a_stage_can_be_scaled(stage, monkeypatch):
+    """Two containers of one stage have transactional ids of their own, and nothing that only one of them can have."""
+    service = SERVICES[stage]
+    assert not {"container_name", "hostname", "ports"} & set(service)
+    image = (ROOT / "deploy/images/Dockerfile").read_text(encoding="utf-8")
+    [instance] = re.findall(r"^ +MPS_INSTANCE=(\S+)$", image, re.MULTILINE)
+    # What the file sets wins over the image, and is the same in every container of the service.
+    assert "MPS_INSTANCE" not in service["environment"]
+    assert "--instance" not in service["command"]
+    monkeypatch.setenv("MPS_INSTANCE", instance)
+    ids = set()
+    for host in ("0f3c", "a417"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        given = run.make_context("run", service["command"][1:]).params["instance"]
+        config = KafkaConfig("unused", stage, instance=instance_name(given))
+        ids.add(producer_settings(config)["transactional.id"])
+    assert ids == {f"{stage}-0f3c", f"{stage}-a417"}
+
+
 def test_images_have_versions():
     """Every foreign image names a version."""
     assert all(re.search(r":\d", service["image"]) for service in SERVICES.values() if service not in OURS.values())
@@ -73,7 +95,7 @@ def test_volumes_and_variables_exist():
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in COMPOSE["volumes"]
-    assert set(COMPOSE["x-mps"]["environment"]) <= {*VARIABLES.values(), "MPS_MODEL"}
+    assert set(COMPOSE["x-mps"]["environment"]) <= {*VARIABLES.values(), "MPS_MODEL", "MPS_PARTITIONS", "MPS_CONFIG"}
 
 
 def test_the_image_copies_what_the_build_context_has():

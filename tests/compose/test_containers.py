@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from testcontainers.compose import DockerCompose
 
-from processors.topology import STAGE_NAMES
+from processors.topology import PLATFORM_STAGES
 
 ROOT = Path(__file__).parents[2]
 PARTS = ["kafka", "clickhouse", "redis", "registry"]
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(REASON is not None, reason=RE
 @pytest.fixture(scope="module")
 def platform() -> Iterator[DockerCompose]:
     # The score stage is left out: it waits for a model, which takes minutes to train.
-    services = [*PARTS, *(stage for stage in STAGE_NAMES if stage != "score"), "sink"]
+    services = [*PARTS, *(stage for stage in PLATFORM_STAGES if stage != "score"), "sink"]
     with DockerCompose(
         str(ROOT), compose_file_name="docker-compose.kafka.yml", build=True, wait=True, services=services
     ) as compose:
@@ -43,7 +43,7 @@ def platform() -> Iterator[DockerCompose]:
 def test_every_container_becomes_well(platform):
     """Every container becomes healthy."""
     containers = platform.get_containers()
-    assert len(containers) == len(PARTS) + len(STAGE_NAMES)
+    assert len(containers) == len(PARTS) + len(PLATFORM_STAGES)
     assert {container.Health for container in containers} == {"healthy"}
 
 

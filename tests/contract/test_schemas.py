@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-from pathlib import Path
 
 import fastavro
 import pytest
@@ -12,26 +10,28 @@ from google.protobuf.descriptor import FieldDescriptor as Proto
 
 from deploy.local.registry import answer
 from offline.warehouse.tables import TABLE_OF_TOPIC
+from processors import feedback, reference
 from processors.errors import ConfigError
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.codec import FlatCodec, wire_record
 from processors.runtime.layout import NotFlatError
-from processors.topology import TOPOLOGY
+from processors.topology import BRANCHES, TOPOLOGY
 from schemas.compatibility import MODES, breaks, can_read, incompatibilities
 from schemas.registry import ROOT, Registry, load_registry
 from serving import generate
 from serving.generated import score_pb2 as pb
 from serving.messages import record_of
 from serving.streams import SIGNALS
+from tests.support import SHARED
 
-SHARED = Path(os.environ.get("MPS_SHARED") or Path(__file__).parents[3] / "shared") / "conformance" / "avro"
+AVRO = SHARED / "conformance" / "avro"
 RECORDS = sorted(path.stem for path in (ROOT / "avro").glob("*.avsc"))
 TOPIC_FILES = sorted((ROOT / "topics").glob("*.yaml"))
 
 
 def known_answers(name: str):
     """Return a file of known answers; skip where they are not here."""
-    path = SHARED / name
+    path = AVRO / name
     if not path.is_file():
         pytest.skip(f"{name}: the conformance files are not here")
     return json.loads(path.read_text())
@@ -66,13 +66,18 @@ def test_a_topic_file_says_what_is_true(path):
     assert raw["cleanup"] in {"delete", "compact", "compact,delete"}
     assert raw["retention_days"] > 0
     assert len(raw["meaning"]) > 20
-    stages = {row.stage for row in TOPOLOGY}
-    assert set(raw["producers"]) <= stages | {"feeds"}
-    written = {row.stage for row in TOPOLOGY if path.stem in row.sinks or path.stem == "dead.letter.v1"}
+    rows = TOPOLOGY + BRANCHES
+    stages = {row.stage for row in rows}
+    assert set(raw["producers"]) <= stages | {"feeds", "feedback", "reference"}
+    written = {row.stage for row in rows if path.stem in row.sinks or path.stem == "dead.letter.v1"}
+    written |= {"feedback"} if path.stem in feedback.WRITES else set()
+    written |= {"reference"} if path.stem in reference.TOPICS else set()
     assert set(raw["producers"]) - {"feeds"} == written
-    read = {row.stage for row in TOPOLOGY if row.source == path.stem}
+    read = {row.stage for row in rows if path.stem in (row.source, *row.sides)}
     read |= {"sink"} if path.stem in TABLE_OF_TOPIC else set()
     read |= {"serving"} if path.stem == SIGNALS else set()
+    read |= {"feedback"} if path.stem in feedback.READS else set()
+    read |= {"reference"} if path.stem in reference.TOPICS else set()
     assert set(raw["consumers"]) == read
 
 
@@ -126,14 +131,14 @@ def test_examples_are_read_by_both_codecs(record):
 
 
 def test_every_field_says_what_it_is():
-    """Every field of every schema has a meaning, and a default is null or absent."""
+    """Every field of every schema has a meaning, and a nullable one is null by default."""
 
     def check(schema: dict, where: str) -> None:
         for field in schema["fields"]:
             here = f"{where}.{field['name']}"
             assert len(field.get("doc", "")) > 5, here
             kind = field["type"]
-            assert ("default" in field) == (isinstance(kind, list) and kind[0] == "null"), here
+            assert not isinstance(kind, list) or field.get("default", "none") is None, here
             if isinstance(kind, dict) and kind["type"] == "record":
                 check(kind, here)
 
@@ -147,10 +152,13 @@ def test_the_current_schema_reads_every_released_version(topic):
     registry = load_registry()
     current = registry.current(topic)
     copies = sorted((ROOT / "avro" / "released" / current.subject).glob("v*.avsc"), key=lambda p: int(p.stem[1:]))
-    assert [p.stem for p in copies] == [f"v{e.version}" for e in registry.versions(current.subject)]
+    # The newest version has no copy until it is released, and may change until then.
+    versions = [f"v{e.version}" for e in registry.versions(current.subject)]
+    assert [p.stem for p in copies] in (versions, versions[:-1])
+    assert copies
     history = [json.loads(p.read_text()) for p in copies]
     assert breaks("BACKWARD_TRANSITIVE", current.schema, history) == []
-    for entry, copy in zip(registry.versions(current.subject), history, strict=True):
+    for entry, copy in zip(registry.versions(current.subject), history, strict=False):
         assert _shape(entry.schema) == _shape(copy), f"{entry.subject} v{entry.version} is released: make a new version"
         units = _logical_types(current.schema, "")
         assert all(units.get(k, v) == v for k, v in _logical_types(copy, "").items())

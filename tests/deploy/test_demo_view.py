@@ -20,12 +20,27 @@ FATES = {
 }
 
 
+TOLD = {
+    "reconcile": {"data.freshness": 13_000},
+    "bars": {"data.freshness": 961, "bars.v1": 13_961},
+    "featurize": {"drift.v1": 13_961, "universe.v1": 13_961},
+}
+
+
 def lines(signals: int = 5_100):
     """Return an account of the demo's size."""
     topics = dict.fromkeys(load_registry().topics, 13_961) | {
         "ticks.raw.v1": 1_266_637, "ticks.consensus.v1": 1_230_924, "signals.v1": signals,
     }  # fmt: skip
-    return account(1_266_637, topics, FATES, {"reconcile": 35_713}, {"bars.v1": 13_961, "signals.v1": 5_100})
+    return account(
+        1_266_637,
+        topics,
+        FATES,
+        {"reconcile": 35_713},
+        {"bars.v1": 13_961, "signals.v1": 5_100},
+        TOLD,
+        {"signals.v1": (25, 25)},
+    )
 
 
 def shown(what, width: int) -> list[str]:

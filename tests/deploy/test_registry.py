@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import socket
 import struct
 import threading
 
@@ -35,7 +36,7 @@ def registry():
 
 @pytest.fixture
 def port(registry):
-    server = make_server(registry, "127.0.0.1", 0)
+    server = make_server(registry, socket.create_server(("127.0.0.1", 0)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server.server_address[1]

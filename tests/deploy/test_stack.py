@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from deploy.local.endpoints import (
     VARIABLES,
     Endpoints,
     announce,
-    as_environment,
     from_environment,
     load_endpoints,
     save_endpoints,
@@ -132,7 +132,7 @@ def test_a_part_given_by_the_environment_is_not_started(home, monkeypatch):
         monkeypatch.setenv(name, value)
     with Stack(home) as stack:
         assert stack.endpoints.bootstrap_servers == "kafka.example:9092"
-        assert as_environment(stack.endpoints).items() >= given.items()
+        assert {VARIABLES[field]: value for field, value in asdict(stack.endpoints).items()}.items() >= given.items()
         assert read_running(home) == []
         assert "secret" not in home.endpoints_file.read_text()
 
@@ -166,6 +166,7 @@ def test_an_announced_address_is_found_by_others(tmp_path, monkeypatch):
 
 ANNOUNCER = """
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from deploy.local.endpoints import announce
 from deploy.local.paths import Home

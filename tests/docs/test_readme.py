@@ -8,17 +8,30 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
+from cli.commands.sql import sql as sql_command
+from cli.commands.up import NEXT
 from cli.main import COMMANDS, cli
 from docs.pictures import life_of_a_tick
+from offline.warehouse.tables import tables
+from offline.warehouse.views import view_ddl
+from processors.activity import kernel as activity
 from processors.bars import kernel as bars
+from processors.cross import barrier as cross
+from processors.featurize import outside
 from processors.featurize import stage as featurize
 from processors.feeds.forms import FORMS
+from processors.futures import stage as rolls
 from processors.reconcile import rejects
 from processors.reconcile import stage as reconcile
+from processors.reconcile.config import ReconcileConfig
+from processors.reconcile.learned import COUNTERS, GAUGES, RATES, SourceMetrics
 from processors.runtime import metrics
+from processors.runtime.stage import OUT_OF_ORDER
 from processors.score import score
-from processors.topology import TOPOLOGY
+from processors.topology import BRANCHES, TOPOLOGY
+from schemas.features import PACKS_YAML, load_catalog, load_pack
 from schemas.registry import load_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +44,7 @@ YOURS = {
     "my.onnx",
     "my_ticks.parquet",
     "my_instruments.csv",
+    "my_feedback.yaml",
     "NAME.log",
     "tests/x/",
     "processors/x/",
@@ -77,6 +91,9 @@ def test_every_command_and_flag_that_is_named_exists(page: Path):
         assert name in COMMANDS, f"mps {' '.join(words)}"
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
+        if isinstance(command, click.Group) and rest:
+            command = command.commands.get(rest[0])
+            assert command is not None, f"mps {' '.join(words)}"
         known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
         for word in rest:
             if word.startswith("-") and not re.fullmatch(r"-?\d.*", word):
@@ -86,7 +103,7 @@ def test_every_command_and_flag_that_is_named_exists(page: Path):
 def test_a_command_that_does_not_exist_is_found(tmp_path: Path):
     """The test above can fail: a wrong flag and a wrong command are both seen."""
     page = tmp_path / "page.md"
-    for wrong in ("```\nmps up --stagse\n```", "`mps upp`"):
+    for wrong in ("```\nmps up --stagse\n```", "`mps upp`", "`mps reference shwo`", "`mps reference show --asof`"):
         page.write_text(wrong)
         with pytest.raises(AssertionError):
             test_every_command_and_flag_that_is_named_exists(page)
@@ -110,12 +127,31 @@ def test_every_path_that_is_named_exists(page: Path):
 def test_the_table_of_stages_is_that_of_the_topology():
     """README's stages, what they read and write, equal ``processors.topology`` and ``schemas/topics``."""
     rows = [(name, ticked(reads), ticked(writes)) for name, reads, writes, _ in table(README.read_text(), "stage")]
-    assert rows == [(row.stage, [row.source], list(row.sinks)) for row in TOPOLOGY]
+    assert rows == [(row.stage, [row.source, *row.sides], list(row.sinks)) for row in TOPOLOGY]
     topics = load_registry().topics
     for row in TOPOLOGY:
-        assert row.stage in topics[row.source].consumers
+        for topic in (row.source, *row.sides):
+            assert row.stage in topics[topic].consumers
         for sink in row.sinks:
             assert row.stage in topics[sink].producers
+
+
+def test_what_is_suggested_next_is_what_the_readme_shows():
+    """``mps up`` and ``mps demo`` suggest calls that README shows, the first and the last with their answers."""
+    text = README.read_text()
+    for line in NEXT:
+        assert f"  mps {line}\n" in text
+    for line in (NEXT[0], NEXT[-1]):
+        assert f"```\n$ mps {line}\n" in text
+
+
+def test_every_table_and_view_of_the_warehouse_is_named():
+    """README's list has every table and view that the sink makes, those on topics and migrations too, and no other."""
+    found = {ticked(name)[0].split("(")[0] for name, _ in table(README.read_text(), "table or view")}
+    kept = {t.name: t for t in tables().values()}
+    assert found == {*kept, *view_ddl("d", kept), "sources", "migrations"}
+    for name in found:
+        assert name in (sql_command.help or "")
 
 
 def test_the_chain_in_the_readme_is_that_of_the_topology():
@@ -158,10 +194,14 @@ def test_the_table_of_fates_in_operations_is_that_of_the_code():
     assert found == {
         "reconcile": set(reconcile.FATES),
         "bars": set(bars.FATES),
-        "featurize": {name for _, name in featurize._FATES} | {"dead"},
-        "regime": {"row", "dead"},
-        "score": (set(score.FATES) - faults) | {"out_of_order", "dead"},
+        "featurize": {name for _, name in featurize._FATES} | {featurize.OTHER_TIMEFRAME, *outside.FACT_FATES, "dead"},
+        "regime": {"row", OUT_OF_ORDER, "dead"},
+        "score": (set(score.FATES) - faults) | {OUT_OF_ORDER, "dead"},
+        "activity": set(activity.FATES),
+        "rolls": {rolls.BAR, rolls.OTHER, rolls.REVISION, rolls.LATE, rolls.DEAD, rolls.INTEREST, rolls.UNUSED_FACT},
+        "cross": {*cross.FATES, "dead"},
     }
+    assert set(found) == {row.stage for row in TOPOLOGY + BRANCHES}
 
 
 def test_the_table_of_dead_letters_in_operations_is_that_of_the_code():
@@ -172,22 +212,50 @@ def test_the_table_of_dead_letters_in_operations_is_that_of_the_code():
     }
     assert {name.strip("`") for name in found} == _errors_of_the_code()
     for name, stages in found.items():
-        for row in TOPOLOGY:
+        for row in TOPOLOGY + BRANCHES:
+            folder = _stage_file(row).parent
             if row.stage in stages:
-                source = Path(importlib.import_module(f"processors.{row.stage}").__path__[0])
-                assert any(f'"{name.strip("`")}"' in f.read_text() for f in source.glob("*.py")), (
-                    f"{name} of {row.stage}"
-                )
+                texts = [f.read_text() for f in folder.glob("*.py")]
+                assert any(f'"{name.strip("`")}"' in text for text in texts), f"{name} of {row.stage}"
+            else:
+                assert name.strip("`") not in _errors_of(row), f"{row.stage} is missing beside {name}"
+
+
+def test_the_table_of_packs_is_that_of_the_catalogs():
+    """Every pack with the number of its features, and the number of all features."""
+    page = (ROOT / "docs/features.md").read_text()
+    packs = [load_pack(pack_id) for pack_id in yaml.safe_load(PACKS_YAML.read_text())["packs"]]
+    found = {ticked(name)[0]: int(n) for name, n, _ in table(page, "pack")}
+    assert found == {pack.pack_id: len(pack.features) for pack in packs}
+    assert re.findall(r"(\d+) rows; the fields of the Avro records", page) == [str(len(load_catalog()))]
+
+
+def test_every_variable_that_the_sources_read_is_in_operations():
+    """Whatever the environment may set is on the page of operations."""
+    page = (ROOT / "docs/operations.md").read_text()
+    folders = ("cli", "deploy", "processors", "offline", "serving", "schemas")
+    texts = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    named = {name for text in texts for name in re.findall(r"MPS_[A-Z]+(?:_[A-Z]+)*", text)}
+    assert len(named) > 20
+    assert not {name for name in named if f"`{name}`" not in page and f"{name}=" not in page}
+
+
+def _stage_file(row) -> Path:
+    return Path(str(importlib.import_module(row.factory.split(":")[0]).__file__))
+
+
+def _errors_of(row) -> set[str]:
+    """Return the errors that the file of a stage names itself: in a refusal, or in a table of rules."""
+    text = _stage_file(row).read_text()
+    found = set(re.findall(r'Rejected\([^,]+, "(\w+)"', text))
+    return found | set(re.findall(r'^        \("(\w+)", f?"(?:is|does|has) ', text, re.MULTILINE))
 
 
 def _errors_of_the_code() -> set[str]:
     errors = {"undecodable", "unknown_schema"} | set(rejects.ERRORS[1:])
     errors |= {score.FATES[i] for i in range(score.UNKNOWN_SYMBOL, len(score.FATES))}
-    for row in TOPOLOGY:
-        text = (ROOT / "processors" / row.stage / "stage.py").read_text()
-        errors |= set(re.findall(r'Rejected\([^,]+, "(\w+)"', text))
-    rules = (ROOT / "processors/featurize/stage.py").read_text()
-    errors |= set(re.findall(r'^        \("(\w+)", f?"(?:is|does|has) ', rules, re.MULTILINE))
+    for row in TOPOLOGY + BRANCHES:
+        errors |= _errors_of(row)
     return errors
 
 
@@ -198,7 +266,12 @@ def test_the_table_of_metrics_in_operations_is_that_of_the_driver():
     served = {f"mps_{name}_total": ("counter", list(labels)) for name, (_, labels) in metrics.COUNTERS.items()}
     served |= {f"mps_{name}": ("gauge", []) for name in metrics.GAUGES}
     served |= {f"mps_{name}": ("histogram", []) for name in metrics.TIMERS}
+    served |= {f"mps_source_{name}": ("gauge", ["symbol_id", "source"]) for name in GAUGES}
+    served |= {f"mps_source_{name}_total": ("counter", ["symbol_id", "source"]) for name in COUNTERS}
+    served |= {f"mps_vendor_{name}": ("gauge", ["vendor"]) for name in RATES}
+    served |= {"mps_line_last_seen_seconds": ("gauge", ["vendor"]), "mps_line_ticks_total": ("counter", ["vendor"])}
     assert found == served
     driver = metrics.Metrics("reconcile")
+    driver.registry.register(SourceMetrics([], ReconcileConfig()))
     kinds = {m.name + ("_total" if m.type == "counter" else ""): m.type for m in driver.registry.collect()}
     assert kinds == {name: kind for name, (kind, _) in served.items()}

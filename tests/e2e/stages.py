@@ -46,7 +46,7 @@ def publish_paced(
     pause_s: float = 0.0,
     between: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Publish each batch to its partition, a share of each at every step; ``between`` is called after each step."""
+    """Publish batches, a share of each partition's records at every step; ``between`` is called after each step."""
     create_topics(bootstrap_servers, prefix=prefix)
     producer = Producer(
         {
@@ -56,11 +56,15 @@ def publish_paced(
             "queue.buffering.max.messages": 1_000_000,
         }
     )
-    records = [(b, list(zip(b.keys(), b.values(), strict=True))) for b in batches]
+    # By partition: a later batch of one must not begin before an earlier one ends.
+    records: dict[tuple[str, int], list[tuple[bytes, bytes]]] = {}
+    for batch in batches:
+        place = batch.topic, batch.partition
+        records.setdefault(place, []).extend(zip(batch.keys(), batch.values(), strict=True))
     for step in range(steps):
-        for batch, rows in records:
+        for (topic, partition), rows in records.items():
             for key, value in rows[len(rows) * step // steps : len(rows) * (step + 1) // steps]:
-                producer.produce(prefix + batch.topic, value, key, batch.partition)
+                producer.produce(prefix + topic, value, key, partition)
         assert producer.flush(30) == 0
         between(step)
         time.sleep(pause_s)

@@ -1,8 +1,6 @@
 """Bars for the tests of featurize, and a plain oracle of every feature."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -64,15 +62,6 @@ def _make_bars() -> MakeBars:
 def stage() -> Featurize:
     """Return the stage with its defaults."""
     return Featurize(FeaturizeConfig())
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder of known answers, or skip."""
-    folder = Path(os.environ.get("MPS_SHARED", Path(__file__).parents[3] / "shared")) / "conformance"
-    if not folder.is_dir():
-        pytest.skip(f"no known answers at {folder}: name their folder in MPS_SHARED")
-    return folder
 
 
 Series = NDArray[np.float64]

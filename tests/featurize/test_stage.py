@@ -13,7 +13,8 @@ from processors.featurize.stage import Featurize, build
 from processors.runtime.batch import Columns
 from processors.runtime.strings import STRINGS
 from processors.topology import build_stage
-from schemas.features import WARMUP, load_features, load_pack
+from schemas.features import FOUNDING_PACK, WARMUP, load_pack
+from tests.support import assert_same, interleaved, joined
 
 MakeBars = Callable[..., Columns]
 HOUR_NS = 3_600_000_000_000
@@ -30,18 +31,6 @@ def feature(rows: Columns, name: str) -> NDArray[np.float64]:
     return rows.floats[rows.layout.column[f"features.{name}"][1]]
 
 
-def joined(parts: list[Columns]) -> Columns:
-    """Return batches one after the other."""
-    ints, floats = (np.concatenate([getattr(p, kind) for p in parts], axis=1) for kind in ("ints", "floats"))
-    return Columns(parts[0].layout, ints, floats)
-
-
-def assert_same(a: Columns, b: Columns) -> None:
-    """Assert that two batches of rows are equal, bit for bit."""
-    assert a.ints.tobytes() == b.ints.tobytes()
-    assert a.floats.tobytes() == b.floats.tobytes()
-
-
 @pytest.fixture(name="mixed", scope="module")
 def _mixed(make_bars: MakeBars) -> Columns:
     """Return bars of three series shuffled into each other, each in its own order, some of them revisions."""
@@ -50,13 +39,8 @@ def _mixed(make_bars: MakeBars) -> Columns:
         make_bars(70, 2, symbol="ETH-USD:CRYPTO", tf="1h", tf_ns=HOUR_NS),
         make_bars(60, 3, tf="5m", tf_ns=5 * 60_000_000_000),
     ]
-    rng = np.random.default_rng(4)
-    turn = rng.permutation(np.repeat([0, 1, 2], [90, 70, 60]))
-    place = np.empty(len(turn), np.int64)
-    for i, begin in enumerate((0, 90, 160)):
-        place[turn == i] = begin + np.arange((turn == i).sum())
-    bars = joined(parts).take(place)
-    bars["revision"] = rng.random(len(bars)) < 0.1
+    bars = interleaved(parts, seed=4)
+    bars["revision"] = np.random.default_rng(5).random(len(bars)) < 0.1
     return bars
 
 
@@ -64,13 +48,13 @@ def _mixed(make_bars: MakeBars) -> Columns:
 def test_every_feature_equals_its_definition_over_the_whole_history(
     stage: Featurize, make_bars: MakeBars, oracle: Callable[..., dict[str, NDArray[np.float64]]], tf: str, tf_ns: int
 ) -> None:
-    """Every feature of the schema equals a plain computation from all bars, missing values included."""
+    """Every feature of the founding pack equals a plain computation from all bars, missing values included."""
     for seed in range(3):
         bars = make_bars(600, seed, tf=tf, tf_ns=tf_ns)
         start: NDArray[np.int64] = bars["ts_start"]  # type: ignore[assignment]
         expected = oracle(bars, start // DAY_NS, first_is_whole=start[0] % DAY_NS == 0)
         rows = rows_of(stage, bars)
-        assert set(expected) == {f.name for f in load_features()}
+        assert set(expected) == {f.name for f in load_pack(FOUNDING_PACK).features}
         for name, values in expected.items():
             np.testing.assert_allclose(feature(rows, name), values, 1e-9, 1e-11, err_msg=name)
 
@@ -80,19 +64,20 @@ def test_a_feature_is_missing_until_its_window_is_full_and_there_from_then_on(
 ) -> None:
     """Each feature's first value is at the bar that the schema's warmup_bars says; none is missing after it."""
     rows = rows_of(stage, make_bars(120))
-    for f in load_features():
+    features = load_pack(FOUNDING_PACK).features
+    for f in features:
         if f.name != "adv_share_value":
             first = np.flatnonzero(~np.isnan(feature(rows, f.name)))[0]
             assert first + 1 == f.warmup_bars, f.name
             assert not np.isnan(feature(rows, f.name)[first:]).any(), f.name
-    longest = max(f.warmup_bars for f in load_features() if f.missing_policy == WARMUP)
+    longest = max(f.warmup_bars for f in features if f.missing_policy == WARMUP)
     assert rows["warm"].tolist() == [0] * (longest - 1) + [1] * (120 - longest + 1)
 
 
 def test_every_feature_stays_in_its_range(stage: Featurize, make_bars: MakeBars) -> None:
     """No value leaves the range that the schema gives."""
     rows = rows_of(stage, joined([make_bars(800, 1), make_bars(800, 2, symbol="ETH-USD:CRYPTO")]))
-    for f in load_features():
+    for f in load_pack(FOUNDING_PACK).features:
         low, high = (float(x) for x in f.range.strip("()[]").split(","))
         values = feature(rows, f.name)
         values = values[~np.isnan(values)]
@@ -140,7 +125,7 @@ def test_a_revision_or_a_late_bar_changes_no_row(stage: Featurize, make_bars: Ma
     revised["h"] = np.where(second, 1e6, revised["h"])  # type: ignore[call-overload]
     late = joined([revised, bars.take(slice(30, 40))])
     output = stage.step(stage.open(), late)
-    assert output.counts == {"dead": 0, "row": 80, "revision_ignored": 80, "late_ignored": 10}
+    assert output.counts == {"dead": 0, "row": 80, "revision_ignored": 80, "out_of_order": 10, "other_timeframe": 0}
     assert_same(output.records["features.v1"], rows_of(stage, bars))
 
 
@@ -241,8 +226,21 @@ def test_a_bar_that_cannot_be_true_is_rejected_alone(
     bad[field][30] = STRINGS.code(value) if isinstance(value, str) else value
     output = stage.step(stage.open(), bad)
     assert [(r.row, r.error) for r in output.rejected] == [(30, error)]
-    assert output.counts == {"dead": 1, "row": 70, "revision_ignored": 0, "late_ignored": 0}
+    assert output.counts == {"dead": 1, "row": 70, "revision_ignored": 0, "out_of_order": 0, "other_timeframe": 0}
     assert_same(output.records["features.v1"], rows_of(stage, bars))
+
+
+def test_bars_by_activity_are_passed_over(stage: Featurize, make_bars: MakeBars) -> None:
+    """A bar by activity between the others is counted, is no dead letter, and changes no row."""
+    bars = make_bars(70)
+    mixed = joined([bars.take(slice(0, 30)), bars.take(slice(29, 31)), bars.take(slice(30, 70))])
+    mixed["tf"][30:32] = [STRINGS.code("tick:500"), STRINGS.code("volume_imbalance:20")]  # type: ignore[index]
+    state = stage.open()
+    output = stage.step(state, mixed)
+    assert output.rejected == []
+    assert output.counts == {"dead": 0, "row": 70, "revision_ignored": 0, "out_of_order": 0, "other_timeframe": 2}
+    assert_same(output.records["features.v1"], rows_of(stage, bars))
+    assert len(state["series"]) == 1
 
 
 def test_an_empty_batch_gives_nothing(stage: Featurize, make_bars: MakeBars) -> None:
@@ -255,4 +253,4 @@ def test_an_empty_batch_gives_nothing(stage: Featurize, make_bars: MakeBars) -> 
 def test_the_topology_builds_the_stage() -> None:
     """The factory of the topology gives this stage."""
     assert isinstance(build_stage("featurize"), Featurize)
-    assert build().config.pack_id == "core_value_v1"
+    assert build().config.pack_ids == ("core_value_v1",)

@@ -21,15 +21,41 @@ def test_a_form_is_recognised_by_its_columns_alone(form) -> None:
     assert recognise(Path("x"), [*reversed(columns), "something_else"]) is form
 
 
-def test_a_file_of_an_unknown_form_is_refused_with_its_columns_and_all_forms(write, ns) -> None:
-    """A file of an unknown form is refused with its name, its columns and every form known."""
-    path = write("bars", ts=[ns("2014-05-01")], symbol=["EURUSD"], open=[1.0], close=[2.0])
+def test_a_file_of_an_unknown_form_is_refused_with_its_columns_and_the_nearest_form(tmp_path: Path) -> None:
+    """A file of an unknown form is refused in a short line: its columns, the form most like it and what it lacks."""
+    path = tmp_path / "mine.csv"
+    path.write_text("time,sym,bid,ask\n2014-05-01T12:00:00Z,EURUSD,1.3,1.4\n")
     with pytest.raises(ConfigError) as e:
         open_recording([path])
-    message = str(e.value)
-    assert str(path) in message
-    assert "ts, symbol, open, close" in message
-    assert all(form.name in message for form in FORMS)
+    assert str(e.value) == (
+        f"{path}: columns is 'time, sym, bid, ask': the form is not known: the nearest, {FORMS[0].name}, have also "
+        "seq, symbol, ts, vendor; other forms: README, Your own ticks"
+    )
+    path.write_text("when,what\n1,2\n")
+    with pytest.raises(ConfigError, match="no form has any of these columns; all forms: README, Your own ticks"):
+        open_recording([path])
+
+
+def test_a_file_that_is_none_among_others_is_named_and_how_to_leave_it_out(write, ns) -> None:
+    """In a folder, a file of an unknown form is named with the way round it."""
+    good = write("quotes", ts=[ns("2014-05-01")], symbol=["EURUSD"], vendor=["A"], seq=[1], bid=[1.3], ask=[1.4])
+    stray = good.parent / "notes.csv"
+    stray.write_text("when,what\n1,2\n")
+    with pytest.raises(ConfigError, match=r"notes\.csv: .*; to leave it out, name the other files instead of /"):
+        open_recording([good.parent])
+    stray.unlink()
+    assert open_recording([good.parent]).rows == 1
+
+
+@pytest.mark.parametrize(("name", "told"), [("README.md", "a .md file"), ("LICENSE", "without an ending")])
+def test_what_is_no_file_of_ticks_is_not_called_truncated(tmp_path: Path, name: str, told: str) -> None:
+    """A file of another kind is told what files of ticks are; by its contents Parquet is taken whatever its name."""
+    path = tmp_path / name
+    path.write_text("# Ours\n")
+    with pytest.raises(ConfigError, match=rf"{name}: file is '{told}': no file of ticks, which are \.parquet, \.csv"):
+        open_recording([path])
+    path.write_bytes(min(MARKET.glob("*.parquet"), key=lambda p: p.stat().st_size).read_bytes())
+    assert open_recording([path]).rows
 
 
 def test_orders_are_not_taken_for_trades(write, ns) -> None:
@@ -107,7 +133,7 @@ def test_a_row_without_a_time_is_named(write, ns) -> None:
         "hole", ts=[ns("2014-05-01"), None], symbol=["EURUSD"] * 2, vendor=["FXCM"] * 2, seq=[1, 2], bid=[1.0, 2.0],
         ask=[1.1, 2.1],
     )  # fmt: skip
-    with pytest.raises(ConfigError, match=r"hole\.parquet: ts_event of row 1"):
+    with pytest.raises(ConfigError, match=r"hole\.parquet: ts_event of row 2"):
         open_recording([path])
 
 

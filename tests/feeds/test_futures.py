@@ -1,8 +1,5 @@
 """Futures trades and top-of-book events."""
 
-import os
-from pathlib import Path
-
 import pyarrow.parquet as pq
 import pytest
 
@@ -10,8 +7,9 @@ from processors.feeds import files
 from processors.feeds.files import open_recording
 from processors.feeds.futures import DatabentoTopOfBook, globex_symbol_id, root
 from schemas.instruments import partition_key
+from tests.support import SHARED
 
-SHARED = Path(os.environ.get("MPS_SHARED") or Path(__file__).parents[3] / "shared") / "market" / "futures"
+FUTURES = SHARED / "market" / "futures"
 
 
 def test_a_contract_is_a_symbol_and_its_root_the_partition_key(write, read, ns) -> None:
@@ -82,20 +80,20 @@ def test_events_of_one_packet_have_numbers_of_their_own_wherever_the_rows_are_cu
         assert [r["seq"] for r in read(events)] == whole
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the recorded futures files are not shipped and not here")
+@pytest.mark.skipif(not FUTURES.is_dir(), reason="the recorded futures files are not shipped and not here")
 def test_a_trade_has_one_number_in_a_file_of_trades_and_in_one_of_all_events(read) -> None:
     """A trade has the same number in a file of trades and in one of all events, so that it counts once."""
-    trades = read(SHARED / "databento_trades_20240701.parquet")
-    events = [r for r in read(SHARED / "databento_mbp1_20240701.parquet") if r["kind"] == "trade"]
+    trades = read(FUTURES / "databento_trades_20240701.parquet")
+    events = [r for r in read(FUTURES / "databento_mbp1_20240701.parquet") if r["kind"] == "trade"]
     assert len(trades) == 120
     assert len({r["seq"] for r in trades}) == 120
     assert trades == events
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the recorded futures files are not shipped and not here")
+@pytest.mark.skipif(not FUTURES.is_dir(), reason="the recorded futures files are not shipped and not here")
 def test_a_file_ordered_by_contract_is_published_by_time_with_every_zero_size(read) -> None:
     """A file ordered by contract is published by time; all 247 zero sizes are there."""
-    path = SHARED / "gc_tick_trades.parquet"
+    path = FUTURES / "gc_tick_trades.parquet"
     recording = open_recording([path])
     assert not recording.files[0].in_order
     assert recording.warnings == ()

@@ -11,6 +11,7 @@ from processors.feeds.partitioner import partition_of
 from processors.feeds.port import codec, kind_index, longs
 from processors.feeds.replay import recorded_batches, steps
 from processors.runtime.strings import STRINGS
+from schemas.vendors import Vendor, Vendors
 
 MARKET = Path(__file__).parents[2] / "deploy" / "demo" / "market"
 SECOND = 1_000_000_000
@@ -47,17 +48,17 @@ def two_files(quotes):
 
 
 def test_a_quiet_partition_hears_the_time_while_others_have_ticks(two_files, rows_of, ns) -> None:
-    """A quiet partition hears the time every 10 s while others have ticks, twice around a gap, and at the end."""
+    """A quiet partition hears the time every 15 s while others have ticks, twice around a gap, and at the end."""
     start = ns("2014-05-01T12:00")
     by_partition = decoded(recorded_batches(two_files), rows_of)
     pausing = [((r["ts_event"] - start) / SECOND, r["kind"]) for r in by_partition[0]]
     assert pausing == [
-        (1, "quote"), (11, "heartbeat"), (21, "heartbeat"), (31, "heartbeat"), (41, "quote"), (51, "heartbeat"),
-        (59, "quote"), (119, "heartbeat"), (86_399, "heartbeat"), (86_700, "heartbeat"),
+        (1, "quote"), (15.9, "heartbeat"), (31.9, "heartbeat"), (41, "quote"), (55.9, "heartbeat"), (59, "quote"),
+        (119, "heartbeat"), (86_399.9, "heartbeat"), (86_700, "heartbeat"),
     ]  # fmt: skip
     idle = [((r["ts_event"] - start) / SECOND, r["kind"]) for r in by_partition[1]]
     assert idle == [
-        *((s, "heartbeat") for s in (9, 19, 29, 39, 49)), (119, "heartbeat"), (86_399, "heartbeat"),
+        *((s, "heartbeat") for s in (15.9, 31.9, 47.9)), (119, "heartbeat"), (86_399.9, "heartbeat"),
         (86_700, "heartbeat"),
     ]  # fmt: skip
     marks = [r for rows in by_partition.values() for r in rows if r["kind"] == "heartbeat"]
@@ -79,6 +80,34 @@ def test_records_do_not_depend_on_the_pace(two_files) -> None:
     """The records of each partition do not depend on the slices of a paced replay."""
     sliced = (b for step in steps(open_recording(two_files), slice_ns=3 * SECOND) for b in step.batches)
     assert digests(sliced) == digests(recorded_batches(two_files))
+
+
+def test_a_minute_closes_without_waiting_for_the_next_tick(quotes, rows_of, ns) -> None:
+    """At a pace, the mark that closes a minute is a step of its own, 2.1 s after it; all bytes stay the same."""
+    start = ns("2014-05-01T12:00")
+    file = quotes("pausing", [58.0, 90.0, 91.0], symbol="EURUSD")
+    paced = list(steps(open_recording([file]), slice_ns=SECOND // 20))
+    assert [((s.clock_ns - start) / SECOND, len(s.ticks), s.marks) for s in paced] == [
+        (58.0, 1, 0), (62.1, 0, 4), (90.0, 1, 3), (91.0, 1, 0), (91.0, 0, 4),
+    ]  # fmt: skip
+    closing = [r for rows in decoded(paced[1].batches, rows_of).values() for r in rows]
+    assert [(r["ts_event"] - start) / SECOND for r in closing] == [62.0] * 4
+    assert digests(b for step in paced for b in step.batches) == digests(recorded_batches([file]))
+
+
+def test_a_mark_knows_how_late_a_vendor_stamps(write, ns, monkeypatch) -> None:
+    """A vendor that stamps 4 s late is 4 s behind the clock, as reconcile will see it: minutes close as much later."""
+    start = ns("2013-10-07T10:00")
+    path = write(
+        "gc", ts=[start + s * SECOND for s in (50, 90, 91)], symbol=["GC"] * 3, contract=["GCZ13"] * 3,
+        venue=["COMEX"] * 3, seq=[3, 4, 5], price=[1310.7] * 3, size=[2] * 3,
+    )  # fmt: skip
+    vendor = STRINGS.text(int(longs(next(steps(open_recording([path]))).ticks, "vendor")[0]))
+    for lag_ms, clock_s in ((0.0, 62.1), (4_000.0, 66.1)):
+        known = Vendors([Vendor(vendor, "*", "venue", "", lag_ms)])
+        monkeypatch.setattr("processors.feeds.replay.load_vendors", lambda known=known: known)
+        second = list(steps(open_recording([path]), slice_ns=SECOND // 20))[1]
+        assert (second.marks, (second.clock_ns - start) / SECOND) == (4, clock_s)
 
 
 def test_records_do_not_depend_on_the_strings_seen_before(two_files) -> None:
@@ -143,7 +172,7 @@ def test_the_shipped_ticks_are_all_there_in_order_with_few_marks() -> None:
         marks += step.marks
         assert sum(len(b) for b in step.batches) == len(recv) + step.marks
     assert ticks == 1_198_127
-    assert marks == 68_510
+    assert marks == 63_970
 
 
 def test_no_shipped_tick_is_behind_a_mark_of_its_partition() -> None:

@@ -1,17 +1,18 @@
 """Training: splits that do not leak, equal bytes, an honest report."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from offline import train_baseline as t
 from offline.dataset import make_dataset, model_inputs
-from offline.export import ExportError
+from offline.export.errors import ExportError
 from processors.errors import ConfigError
 from processors.runtime.strings import STRINGS
 from processors.score.model import load_model
-from tests.score.gold_rows import START_NS, concat, gold_layout, make_gold
+from tests.score.gold_rows import PACK, START_NS, concat, gold_layout, make_gold
 
 HOUR = 3_600_000_000_000
 
@@ -49,6 +50,35 @@ def test_training_stops_where_it_is_told(gold):
         t.split_by_time(data, START_NS + HOUR)
 
 
+def test_too_few_rows_are_told_with_times_for_people_and_what_to_do(gold):
+    """The error has the span of the rows as ISO times, no nanoseconds, and says to name more recordings."""
+    data = make_dataset(gold)
+    day = np.datetime64(START_NS, "ns").astype("datetime64[D]")
+    few = data.take(data.ts_ns < START_NS + 6 * HOUR)
+    for rows, until in ((few, None), (data, START_NS + HOUR), (data.take(data.ts_ns < START_NS + 13 * HOUR), None)):
+        with pytest.raises(ConfigError) as e:
+            t.split_by_time(rows, until)
+        assert f"{len(rows):,} labelled rows from {day}T" in str(e.value)
+        assert "name more of them" in str(e.value)
+        assert not re.search(r"\d{12}", str(e.value))
+
+
+def test_as_much_as_is_asked_for_is_enough(gold):
+    """Where rows are too few, the number of times that is told makes them enough, and is not wildly more."""
+    data = make_dataset(gold)
+    for hours in (8, 13):
+        rows = int((data.ts_ns < START_NS + hours * HOUR).sum())
+        few = data.take(np.argsort(data.ts_ns, kind="stable")[:rows])
+        with pytest.raises(ConfigError) as e:
+            t.split_by_time(few)
+        told = re.search(r"about ([\d.]+) times as much is needed", str(e.value))
+        assert told is not None, str(e.value)
+        n = int(float(told[1]) * rows)
+        assert n < len(data)
+        t.split_by_time(data.take(np.argsort(data.ts_ns, kind="stable")[:n]))
+    assert "many times as much" in t._remedy(data, 0)
+
+
 def test_later_rows_do_not_change_the_model(gold, tmp_path):
     """Prices and features after the end of training leave every byte of the model as it was."""
     until = START_NS + 24 * HOUR
@@ -57,7 +87,7 @@ def test_later_rows_do_not_change_the_model(gold, tmp_path):
     after = changed["ts"] > until
     assert after.sum() > 500
     changed["meta.close"][after] *= 1.5
-    changed[model_inputs(gold)[0].name][after] += 3.0
+    changed[model_inputs(gold, PACK)[0].name][after] += 3.0
     changed = changed.take(np.flatnonzero(~after | (np.arange(len(after)) % 2 == 0)))
     t.train_baseline(changed, tmp_path / "b.onnx", until_ns=until)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
@@ -129,14 +159,14 @@ def test_rows_that_cannot_teach_are_left_out(gold):
         make_dataset(gold.take(slice(0, 10)))
     with pytest.raises(ConfigError, match="gold rows"):
         make_dataset(gold.take(slice(0, 0)))
-    rows["pack_hash"][50:] = STRINGS.code("another")
-    with pytest.raises(ConfigError, match="rows of one pack"):
+    rows["packs"][50:] = STRINGS.array_code(("core_value_v1@another",))
+    with pytest.raises(ConfigError, match="rows that have core_value_v1@"):
         make_dataset(rows)
 
 
 def test_no_raw_price_is_an_input():
     """Inputs are found from the layout; none is a raw price, and returns come in volatilities."""
-    inputs = {i.name: i.scale for i in model_inputs(make_gold(1))}
+    inputs = {i.name: i.scale for i in model_inputs(make_gold(1), PACK)}
     assert inputs["regime.p_stress"] == "raw"
     assert inputs["features.log_return_1"] == "per_vol"
     assert len(inputs) < len([n for n in gold_layout().names if n.startswith(("features.", "regime."))])

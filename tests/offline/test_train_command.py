@@ -35,7 +35,7 @@ def test_wrong_usage_says_what_is_allowed(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="ISO time"):
         CliRunner().invoke(train, [str(EURUSD), "--until", "soon"], catch_exceptions=False)
     monkeypatch.setattr(command, "RECORDINGS", tmp_path)
-    with pytest.raises(ConfigError, match="name recorded ticks"):
+    with pytest.raises(ConfigError, match="give a Parquet file of recorded ticks"):
         CliRunner().invoke(train, [], catch_exceptions=False)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processors.reconcile.stage import build
 from processors.runtime.state import State
 from processors.runtime.strings import STRINGS
+from schemas.vendors import CLOCK_VENDOR
 from tests.reconcile.ticks import COMPILING, Raw, columns, heartbeat, quote, raw, rows, trade
 
 
@@ -28,7 +29,7 @@ def streams(draw: st.DrawFn) -> list[Raw]:
             symbol = draw(st.sampled_from(["BTC-USD:CRYPTO", "ETH-USD:CRYPTO", "GHOST:US"]))
             out.append(trade(vendor, at, price, venue=venue, seq=seq, symbol_id=symbol))
         elif kind == "heartbeat":
-            out.append(heartbeat(vendor, at, venue))
+            out.append(heartbeat(draw(st.sampled_from([vendor, CLOCK_VENDOR])), at, venue))
         else:
             out.append(raw("status", vendor, at, venue=venue))
     return out
@@ -77,6 +78,21 @@ def test_where_a_batch_ends_does_not_matter_nor_does_a_restart(stream, edges) ->
     assert snapshot(state_of_singles) == snapshot(state)
 
 
+OFF_BPS = {"A": 0.0, "B": 6.0, "C": -2.0}
+
+
+@settings(deadline=None, max_examples=5)  # each restores the stage some fifty times
+@given(st.lists(st.sampled_from("ABC"), min_size=30, max_size=40))
+def test_what_one_tick_teaches_of_the_other_sources_outlives_a_restart(vendors) -> None:
+    """A tick may set the offsets of all sources: a new process after every tick knows them all."""
+    stream = [trade(v, i * 0.5, 30_000.0 * (1 + OFF_BPS[v] / 1e4)) for i, v in enumerate(["A", "B", "C"] * 7 + vendors)]
+    whole, state = result([stream])
+    assert (state["sources"].rows["offset"][:3, 0] != 0.0).any(), "no offset was set: nothing is proved"
+    pieces, state_of_pieces = result([[tick] for tick in stream], restart=True)
+    assert pieces == whole
+    assert snapshot(state_of_pieces) == snapshot(state)
+
+
 @COMPILING
 @given(streams(), st.integers(0, 40))
 def test_the_future_does_not_change_the_past(stream, n) -> None:
@@ -94,7 +110,7 @@ def test_the_order_of_string_codes_does_not_matter(stream) -> None:
     # Other names for the same things, met in the opposite order: codes and their order differ, nothing else.
     for vendor in "CBA":
         STRINGS.code(f"{vendor}~")
-    renamed = [tick | {"vendor": f"{tick['vendor']}~"} for tick in stream]
+    renamed = [tick if tick["vendor"] == CLOCK_VENDOR else tick | {"vendor": f"{tick['vendor']}~"} for tick in stream]
     after = result([renamed])
     before = result([stream])
     assert repr(after[0]).replace("~", "") == repr(before[0])

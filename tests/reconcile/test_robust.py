@@ -1,8 +1,6 @@
 """The weighted median and the MAD against known answers, numpy and their definitions."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +10,15 @@ from hypothesis import strategies as st
 
 from processors.reconcile.robust import lower_weighted_median, mad_normal, median
 from tests.reconcile.ticks import COMPILING
+from tests.support import SHARED
 
-SHARED = Path(os.environ.get("MPS_SHARED", Path(__file__).parents[2].parent / "shared")) / "conformance" / "robust"
+ROBUST = SHARED / "conformance" / "robust"
 PRICES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=32)
 
 
 def known(name: str) -> dict[str, Any]:
     """Return a file of known answers."""
-    path = SHARED / name
+    path = ROBUST / name
     if not path.is_file():
         pytest.skip(f"known answers are not here: {path.name} (set MPS_SHARED to the folder that has them)")
     answers: dict[str, Any] = json.loads(path.read_text())

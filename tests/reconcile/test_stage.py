@@ -6,7 +6,8 @@ import pytest
 
 from processors.reconcile.config import FEEDS_MAX, SOURCES_MAX, ReconcileConfig
 from processors.reconcile.stage import ReconcileStage
-from processors.reconcile.tables import NEVER
+from processors.times import LONG_AGO
+from schemas.vendors import Vendor
 from tests.reconcile.ticks import SECOND, T0, Run, columns, heartbeat, quote, raw, trade
 
 LATENESS_S = ReconcileConfig().lateness_ms / 1000
@@ -19,10 +20,12 @@ def test_a_consensus_tick_carries_what_all_fresh_sources_say() -> None:
     (tick,) = run.feed(quote("FXCM", 1, 1.38006, 1.38009, bid_size=1e6, ask_size=2e6, recv_s=1.25))
     assert tick == {
         "symbol_id": "EURUSD:FX", "source": "FXCM", "kind": "quote", "ts_event": T0 + SECOND,
-        "ts_recv": T0 + SECOND + SECOND // 4, "watermark": T0 - 2 * SECOND, "price": pytest.approx(1.38006),
-        # FXCM was late by a quarter of a second for once, so OANDA is the heavier.
-        "size": None, "bid": 1.38, "ask": 1.38012, "n_src": 2, "outlier": 0, "late": 0, "stale": 0,
-        "dispersion": pytest.approx(1.38006 * 0.3e-4), "vendors": ("FXCM", "OANDA"), "raw_offset": 2,
+        "ts_recv": T0 + SECOND + SECOND // 4, "watermark": T0 - 2 * SECOND, "price": pytest.approx(1.380075),
+        # OANDA's value is a second old, so FXCM is the heavier.
+        "size": None, "bid": 1.38006, "ask": 1.38009, "n_src": 2, "outlier": 0, "late": 0, "stale": 0,
+        "dispersion": pytest.approx(0.000015 / 2), "sigma": pytest.approx(1.38006 * 0.3e-4), "raw_offset": 2,
+        "weight": pytest.approx(6.7787, rel=1e-4), "cut": (), "phase": "continuous", "seq": None,
+        "vendors": ("FXCM", "OANDA"), "weights": (70, 30), "missing_since": None, "missing": None,
     }  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def test_a_broken_rule_sends_the_row_to_the_dead_letter_with_the_reason(tick, er
     assert got == error
     assert reason in text
     assert len(run.state["sources"]) == len(run.state["feeds"]) == 0
-    assert run.state["partition"].rows["watermark_ns"][0] == NEVER
+    assert run.state["partition"].rows["watermark_ns"][0] == LONG_AGO
 
 
 def test_crossed_vendor_quotes_go_and_locked_ones_stay() -> None:
@@ -129,20 +132,20 @@ def test_the_same_number_of_another_source_is_no_duplicate() -> None:
     assert run.fates == {"consensus": 1, "duplicate": 1}
 
 
-def test_a_late_tick_takes_the_standing_consensus_and_moves_nothing_back() -> None:
-    """Before the watermark when it came: published as late, and forgotten but for its number."""
+def test_a_late_tick_keeps_its_own_price_and_moves_nothing_back() -> None:
+    """Published as late, an outlier where the market cannot have moved so far, and forgotten but for its number."""
     run = Run()
     run.feed(trade("A", 0, 100.0), trade("B", 8, 100.1), trade("A", 8, 100.2, seq=7))
     before = run.source("BTC-USD:CRYPTO", "A").copy()
     late, again = run.feed(trade("A", 5.9, 90.0, 2.0, seq=6)), run.feed(trade("A", 5.9, 90.0, 2.0, seq=6))
     assert again == []
     (tick,) = late
-    assert (tick["late"], tick["outlier"], tick["price"], tick["size"]) == (1, 0, 100.2, 2.0)
-    assert tick["vendors"] == ("A", "B")
+    assert (tick["late"], tick["outlier"], tick["price"], tick["size"], tick["vendors"]) == (1, 1, 90.0, 2.0, ())
+    (near,) = run.feed(trade("A", 5.8, 100.3, 2.0, seq=5))
+    assert (near["late"], near["outlier"], near["price"], near["vendors"]) == (1, 0, 100.3, ("A",))
     after = run.source("BTC-USD:CRYPTO", "A")
-    for name in ("trade", "trade_ns", "last_ns", "weight", "ticks"):
+    for name in ("trade", "trade_ns", "last_ns", "trust", "ticks"):
         assert before[name] == after[name]
-    assert run.fates == {"duplicate": 1}
 
 
 def test_a_late_tick_of_a_lone_source_keeps_its_own_price() -> None:
@@ -153,6 +156,28 @@ def test_a_late_tick_of_a_lone_source_keeps_its_own_price() -> None:
     run.feed(quote("F", 10, 1.1, 1.3))
     (tick,) = run.feed(quote("F", 5, 1.0, 1.1))
     assert (tick["bid"], tick["ask"], tick["price"], tick["late"]) == (1.0, 1.1, 1.05, 1)
+
+
+def test_no_price_of_a_later_minute_gets_into_an_earlier_one() -> None:
+    """In time, but of a minute that another source is past: it comes with its own price, not with the future's."""
+    run = Run()
+    run.feed(trade("A", 58, 100.0), trade("B", 58, 100.0), trade("A", 60.1, 100.4))
+    (tick,) = run.feed(trade("B", 59.9, 100.1))
+    assert (tick["late"], tick["price"], tick["vendors"], tick["ts_event"]) == (0, 100.1, ("B",), T0 + 59_900_000_000)
+
+
+def test_a_trade_of_a_past_minute_is_judged_once() -> None:
+    """What the market has moved since decides: cut, unreliable and without volume, or none of these."""
+    tapes = [Vendor(name, "*", "consolidated", "", 0.0) for name in "ABC"]
+    for price, cut in ((100.1, False), (90.0, True)):
+        run = Run(vendors=tapes)
+        run.feed(*(trade(v, 50 + i, 100.0, 5.0) for i, v in enumerate("ABC")), trade("A", 60.1, 100.4, 5.0))
+        good = float(run.source("BTC-USD:CRYPTO", "B")["good"])
+        (tick,) = run.feed(trade("B", 59.9, price, 7.0))
+        assert (bool(tick["outlier"]), run.fates) == (cut, {"cut" if cut else "consensus": 1})
+        assert (float(run.source("BTC-USD:CRYPTO", "B")["good"]) < good) is cut
+        # Counted with the other tapes: one of three that told 7 more does not move their median.
+        assert tick["size"] == (7.0 if cut else None)
 
 
 def test_a_tick_on_the_watermark_is_not_late() -> None:
@@ -200,6 +225,39 @@ def test_a_quote_that_crosses_an_older_one_drops_it() -> None:
     assert (tick["bid"], tick["ask"], tick["vendors"]) == (50.01, 50.02, ("SIP/P", "SIP/Q", "SIP/R"))
     (tick,) = run.feed(side("Q", 1.2, ask=50.00))
     assert (tick["bid"], tick["ask"], tick["vendors"]) == (None, 50.00, ("SIP/Q",))
+
+
+def test_a_quote_far_off_is_cut() -> None:
+    """5 bp from two that agree: an outlier, named, and neither bid nor ask is its."""
+    run = Run()
+    run.feed(quote("A", 0, 1.38000, 1.38010), quote("B", 0.1, 1.38001, 1.38011))
+    (tick,) = run.feed(quote("C", 0.2, 1.38070, 1.38080))
+    assert (tick["outlier"], tick["cut"], tick["vendors"], tick["n_src"]) == (1, ("C:outlier",), ("A", "B"), 2)
+    assert (tick["bid"], tick["ask"]) == (1.38001, 1.38011)
+    assert run.fates == {"cut": 1}
+    (tick,) = run.feed(quote("A", 0.3, 1.38000, 1.38010))
+    assert (tick["outlier"], tick["cut"], tick["bid"], tick["ask"]) == (0, ("C:outlier",), 1.38001, 1.38011)
+
+
+def test_a_lone_side_far_off_is_cut_among_the_sides_of_its_kind() -> None:
+    """It has no mid to be judged by; where it is near, it counts."""
+    for ask, cut in ((1.38080, ("C:outlier",)), (1.38012, ())):
+        run = Run()
+        run.feed(quote("A", 0, 1.38000, 1.38010), quote("B", 0.1, 1.38001, 1.38011))
+        (tick,) = run.feed(quote("C", 0.2, None, ask))
+        assert (tick["outlier"], tick["cut"]) == (int(bool(cut)), cut)
+        assert (tick["bid"], tick["ask"]) == (1.38001, 1.38011)
+        assert tick["vendors"] == (("A", "B") if cut else ("A", "B", "C"))
+
+
+def test_of_two_quotes_that_disagree_sigma_is_the_floor_that_they_are_judged_with() -> None:
+    """A source that is cut is further than k sigma from the median, whatever their distance."""
+    run = Run()
+    run.feed(quote("A", 0, 1.38000, 1.38010))
+    (tick,) = run.feed(quote("B", 0.5, 1.38100, 1.38110))
+    assert tick["cut"] == ("B:outlier",)
+    assert tick["sigma"] == pytest.approx(1.38005 * 0.3e-4)
+    assert tick["dispersion"] == pytest.approx(0.0005)
 
 
 def test_a_side_of_zero_withdraws_it() -> None:
@@ -262,8 +320,8 @@ def test_a_heartbeat_becomes_a_clock_for_the_whole_partition() -> None:
     assert run.fates == {"clock": 2}
 
 
-def test_status_and_correction_rows_are_counted_and_passed_over() -> None:
-    """They advance time, and say nothing about a price yet."""
+def test_corrections_and_status_rows_without_a_phase_are_counted_and_passed_over() -> None:
+    """They advance time, and say nothing about a price."""
     run = Run()
     assert run.feed(raw("status", "FXCM", 0), raw("correction", "FXCM", 1, price=3.0, seq=1)) == []
     assert run.fates == {"ignored": 2}

@@ -6,12 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.reconcile.config import ReconcileConfig
-from processors.reconcile.tables import NEVER, TABLES
+from processors.reconcile.tables import TABLES
+from processors.times import LONG_AGO
 from processors.watermark import advance
-from tests.reconcile.ticks import COMPILING, Raw, Run, heartbeat, quote, trade
+from schemas.vendors import CLOCK_VENDOR
+from tests.reconcile.ticks import COMPILING, SECOND, T0, Raw, Run, heartbeat, quote, trade
 
 SPECS = {t.name: t for t in TABLES}
 LATENESS, IDLE = 2, 10
+MARKS = 3
+"""The feed that is the log's own clock: its beats are marks."""
 Event = tuple[int, int, bool]
 Received = tuple[int, int, int, bool]
 CONFIG = ReconcileConfig()
@@ -26,18 +30,23 @@ def watermarks(events: list[Event]) -> list[int]:
 def received(events: list[Received]) -> list[int]:
     """Return the watermark after each (feed, event time, receive time, is it a tick)."""
     partition, feeds = np.array([SPECS["partition"].fresh]), np.array([SPECS["feeds"].fresh] * 4)
-    return [advance(partition, feeds, 4, f, ts, recv, tick, LATENESS, IDLE) for f, ts, recv, tick in events]
+    return [
+        advance(partition, feeds, 4, f, ts, recv, tick, f == MARKS and not tick, LATENESS, IDLE)
+        for f, ts, recv, tick in events
+    ]
 
 
 def naive(events: list[Received]) -> list[int]:
     """Return the same by its definition, from the whole past."""
-    out, mark = [], NEVER
+    out, mark = [], LONG_AGO
     for i in range(len(events)):
         past = [(f, min(ts, recv), tick) for f, ts, recv, tick in events[: i + 1]]
         newest = {f: max(ts for g, ts, _ in past if g == f) for f in {f for f, _, _ in past}}
         active = {f: ts for f, ts in newest.items() if ts >= max(newest.values()) - IDLE}
         ticking = {f for f, _, tick in past if tick}
-        mark = max(mark, min([ts for f, ts in active.items() if f in ticking] or active.values()) - LATENESS)
+        f, ts, tick = past[-1]
+        slowest = min([ts for f, ts in active.items() if f in ticking] or active.values())
+        mark = max(mark, (ts if f == MARKS and not tick else slowest) - LATENESS)
         out.append(mark)
     return out
 
@@ -60,6 +69,22 @@ def test_a_heartbeat_moves_its_feed_on() -> None:
 def test_a_clock_heard_in_quiet_times_does_not_hold_busy_times_back() -> None:
     """Its mark closes the quiet; what comes after does not wait for it."""
     assert watermarks([(0, 100, True), (2, 130, False), (0, 131, True), (0, 135, True)]) == [98, 128, 129, 133]
+
+
+def test_a_mark_of_the_logs_own_clock_waits_for_no_feed() -> None:
+    """It says that nothing before it is to come, of feeds too that spoke a moment ago; a beat says so of its own."""
+    assert watermarks([(0, 100, True), (1, 97, True), (MARKS, 103, False), (0, 104, True)]) == [98, 98, 101, 101]
+    assert watermarks([(0, 100, True), (1, 97, True), (2, 103, False), (0, 104, True)]) == [98, 98, 98, 98]
+
+
+def test_the_stage_takes_beats_of_the_clock_vendor_for_marks() -> None:
+    """Its heartbeats, and neither those of another vendor nor its ticks."""
+    run = Run()
+    rows = run.feed(
+        quote("FXCM", 0, 1.1, 1.2), quote("OANDA", 3, 1.1, 1.2), heartbeat("GATEWAY", 5),
+        quote(CLOCK_VENDOR, 5, 1.1, 1.2), heartbeat(CLOCK_VENDOR, 6),
+    )  # fmt: skip
+    assert [(row["watermark"] - T0) / SECOND for row in rows] == [-2, -2, -2, -2, 4]
 
 
 def honest(n: int) -> list[Raw]:
@@ -132,3 +157,17 @@ def test_no_watermark_is_ahead_of_every_receipt(events: list[Received]) -> None:
     """Whatever event times say, the watermark stays the lateness behind the newest receipt."""
     for i, mark in enumerate(received(events)):
         assert mark <= max(recv for _, _, recv, _ in events[: i + 1]) - LATENESS
+
+
+def test_a_source_whose_clock_is_behind_sets_no_standing_consensus_into_its_time() -> None:
+    """Its ticks hold the watermark back, so they are not late; 2 s behind they count, further they stand alone."""
+    for behind_s, counted in ((2.0, True), (2.5, False)):
+        run = Run()
+        run.feed(*(trade(v, at, 100.0) for at in range(5, 20) for v in ("A", "B")))
+        run.feed(*(trade("C", at - behind_s, 100.0) for at in range(5, 20)))
+        run.feed(trade("A", 21, 101.0), trade("B", 21, 101.0))
+        (tick,) = run.feed(trade("C", 21 - behind_s, 101.1))
+        assert tick["late"] == 0
+        assert tick["price"] == (101.0 if counted else 101.1)
+        assert (tick["weight"] is not None) == counted
+        assert tick["vendors"] == (("A", "B", "C") if counted else ("C",))

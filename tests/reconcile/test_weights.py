@@ -19,12 +19,12 @@ def test_a_new_source_starts_with_its_prior() -> None:
     """Half of the time up, eight of ten ticks good and its first one, no latency."""
     run = Run()
     run.feed(quote("FXCM", 0, 1.38, 1.39))
-    assert run.source("EURUSD:FX", "FXCM")["weight"] == pytest.approx(NEW)
+    assert run.source("EURUSD:FX", "FXCM")["trust"] == pytest.approx(NEW)
 
 
 def test_a_silence_costs_uptime_and_heartbeats_pay_for_it() -> None:
     """Ten minutes without a tick: 2 of them fresh, all of them where the vendor's heartbeats go on."""
-    weights = []
+    trust = []
     for beats in (False, True):
         run = Run()
         run.feed(quote("FXCM", 0, 1.38, 1.39), heartbeat("FXCM", 0))
@@ -32,10 +32,10 @@ def test_a_silence_costs_uptime_and_heartbeats_pay_for_it() -> None:
             run.feed(*(heartbeat("FXCM", at) for at in range(5, 600, 5)))
         run.feed(quote("FXCM", 600, 1.38, 1.39))
         source = run.source("EURUSD:FX", "FXCM")
-        weights.append(source["weight"])
+        trust.append(source["trust"])
         assert source["open_s"] == pytest.approx(600)
         assert source["fresh_s"] == pytest.approx(595 if beats else 120)
-    assert weights[0] < weights[1]
+    assert trust[0] < trust[1]
 
 
 def test_a_weekend_costs_no_uptime_and_forgets_nothing() -> None:
@@ -57,19 +57,23 @@ def test_a_clock_behind_the_exchange_is_no_latency() -> None:
     run.feed(*(trade("BINANCE", at, 100.0, recv_s=at - 1.27 + 0.004 * (at % 2)) for at in range(2000)))
     source = run.source("BTC-USD:CRYPTO", "BINANCE")
     assert source["delay_ms_min"] == pytest.approx([-1270, -1270])
-    # On average 2 ms over the least.
-    assert source["weight"] == pytest.approx(1 / (2 + 1), rel=0.05)
+    assert latency_ms(source) == pytest.approx(2, rel=0.05)
+
+
+def latency_ms(source: np.void) -> float:
+    """Return the latency of a source by its definition: what its mean delay is over the least."""
+    return float(max(source["delay_ms"] / source["ticks"] - source["delay_ms_min"].min(), 0.0))
 
 
 def learnt(delays_ms: list[float], step_s: float, *, odd_ms: float = math.nan) -> float:
-    """Return the weight of a source after a tick of each delay, one of them with another one where that is given."""
+    """Return 1 / (1 ms + latency) after a tick of each delay, one of them with another one where that is given."""
     ticks = [trade("A", at * step_s, 100.0, recv_s=at * step_s + ms / 1e3) for at, ms in enumerate(delays_ms)]
     if not math.isnan(odd_ms):
         ticks[5]["ts_recv"] = ticks[5]["ts_event"] + round(odd_ms * 1e6)
     run = Run()
     run.feed(*ticks)
     assert run.fates == {"consensus": len(ticks)}
-    return float(run.source("BTC-USD:CRYPTO", "A")["weight"])
+    return 1 / (1 + latency_ms(run.source("BTC-USD:CRYPTO", "A")))
 
 
 @settings(deadline=None, max_examples=20)
@@ -80,7 +84,7 @@ def learnt(delays_ms: list[float], step_s: float, *, odd_ms: float = math.nan) -
 def test_one_false_stamp_is_forgotten_in_six_half_lives(
     step_s: float, odd_ms: float, spread_ms: float, seed: int
 ) -> None:
-    """As long ahead of its receipt as is believed: the weight is within a fifth of what it would have been."""
+    """As long ahead of its receipt as is believed: the latency is soon near to what it would have been."""
     n = 6 + math.ceil(6 * CONFIG.half_life_s / step_s)
     delays = (5 + spread_ms * np.random.default_rng(seed).random(n)).tolist()
     assert learnt(delays, step_s, odd_ms=odd_ms) == pytest.approx(learnt(delays, step_s), rel=0.2)
@@ -102,7 +106,7 @@ def test_half_of_the_past_is_forgotten_in_a_half_life() -> None:
 
 
 def test_a_source_that_is_cut_loses_reliability() -> None:
-    """One vendor 1 % off all the time: its weight falls under the others'."""
+    """One vendor 1 % off all the time: the trust in it falls under the others'."""
     run = Run()
     run.feed(
         *(
@@ -111,8 +115,8 @@ def test_a_source_that_is_cut_loses_reliability() -> None:
             for i, (v, p) in enumerate(zip("ABC", (100, 101, 100.01), strict=True))
         )
     )
-    weight = {v: run.source("BTC-USD:CRYPTO", v)["weight"] for v in "ABC"}
-    assert weight["B"] < 0.2 * min(weight["A"], weight["C"])
+    trust = {v: run.source("BTC-USD:CRYPTO", v)["trust"] for v in "ABC"}
+    assert trust["B"] < 0.2 * min(trust["A"], trust["C"])
 
 
 @COMPILING

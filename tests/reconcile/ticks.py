@@ -8,11 +8,12 @@ from hypothesis import settings
 from processors.reconcile.config import ReconcileConfig
 from processors.reconcile.stage import ReconcileStage
 from processors.runtime.batch import NULL_LONG, Columns
-from processors.runtime.layout import layout_of
+from processors.runtime.layout import layout_of, small_ints
 from processors.runtime.stage import Output
 from processors.runtime.state import State
 from processors.runtime.strings import STRINGS
 from schemas.registry import load_registry
+from schemas.vendors import Vendor, Vendors
 
 LAYOUT = layout_of(load_registry().current("ticks.raw.v1").schema)
 KINDS = LAYOUT.symbols["kind"]
@@ -65,7 +66,7 @@ def columns(ticks: list[Raw], first_offset: int = 0) -> Columns:
             if value is None:
                 continue
             code = value
-            if name in {"symbol_id", "vendor", "venue"}:
+            if name in {"symbol_id", "vendor", "venue", "conditions"}:
                 code = STRINGS.code(value)
             elif name == "kind":
                 code = KINDS.index(value)
@@ -82,11 +83,13 @@ def rows(of: Columns) -> list[dict[str, Any]]:
             value: Any = of[name][i].item()
             if name in {"symbol_id", "source", "tf"}:
                 value = STRINGS.text(value)
-            elif name == "vendors":
+            elif name in {"vendors", "cut"}:
                 value = STRINGS.array(value)
+            elif name == "weights":
+                value = tuple(small_ints(of.small_ints(name)[:, i]))
             elif name in of.layout.symbols:
                 value = of.layout.symbols[name][value]
-            elif value != value:  # noqa: PLR0124 - NaN is null
+            elif value == NULL_LONG or value != value:  # noqa: PLR0124 - NaN is null
                 value = None
             row[name] = value
         out.append(row)
@@ -96,8 +99,8 @@ def rows(of: Columns) -> list[dict[str, Any]]:
 class Run:
     """One partition of the stage, fed batch by batch."""
 
-    def __init__(self, config: ReconcileConfig | None = None) -> None:
-        self.stage = ReconcileStage(config)
+    def __init__(self, config: ReconcileConfig | None = None, vendors: list[Vendor] | None = None) -> None:
+        self.stage = ReconcileStage(config, vendors=Vendors(vendors or []))
         self.state: State = self.stage.open()
         self.offset = 0
         self.output = Output()

@@ -1,13 +1,11 @@
-"""The regime stage, feature rows for it, and the folder of known answers."""
+"""The regime stage and feature rows for it."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from processors.regime.config import RegimeConfig
+from processors.regime.config import MODELS, RegimeConfig
 from processors.regime.stage import Regime
 from processors.runtime.batch import Columns
 from processors.runtime.layout import layout_of
@@ -33,6 +31,7 @@ def make_rows(n: int, seed: int = 0, *, symbol: str = "EURUSD:FX", tf: str = "1m
     returns[0] = np.nan
     returns[rng.random(n) < 0.03] = np.nan
     rows["features.log_return_1"] = returns
+    rows["features.bar_range_ratio"] = np.abs(returns) + np.abs(rng.normal(0, 1e-4, n)) * (rng.random(n) > 0.1)
     return rows
 
 
@@ -41,16 +40,7 @@ def _make_rows() -> MakeRows:
     return make_rows
 
 
-@pytest.fixture(scope="session")
-def stage() -> Regime:
-    """Return the stage with its defaults."""
-    return Regime(RegimeConfig())
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder of known answers, or skip."""
-    folder = Path(os.environ.get("MPS_SHARED", Path(__file__).parents[3] / "shared")) / "conformance"
-    if not folder.is_dir():
-        pytest.skip(f"no known answers at {folder}: name their folder in MPS_SHARED")
-    return folder
+@pytest.fixture(scope="session", params=MODELS)
+def stage(request: pytest.FixtureRequest) -> Regime:
+    """Return the stage with each of its models."""
+    return Regime(RegimeConfig(model=request.param))

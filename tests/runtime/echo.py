@@ -61,6 +61,7 @@ class Echo(Stage):
         for name in ("symbol_id", "ts_event", "ts_recv", "price", "size", "bid", "ask"):
             out[name] = good[name]
         out["source"], out["vendors"] = good["vendor"], STRINGS.array_code(("a", "b"))
+        out["cut"] = STRINGS.array_code(())
         out["raw_offset"] = good.offset
         rejected = [Rejected(int(i), "unlucky", "size is 13") for i in np.flatnonzero(bad)]
         return Output({CONSENSUS: out}, rejected, {"echoed": len(good), "dead": len(rejected)})

@@ -5,21 +5,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import fastavro
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from processors.errors import ConfigError
+from processors.errors import ConfigError, QueueFullError
+from processors.runtime import kafka
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.config import KafkaConfig
 from processors.runtime.deadletter import DeadLetterLimitError
-from processors.runtime.kafka import FencedError, KafkaDriver, LostRecordsError
+from processors.runtime.kafka import FencedError, KafkaDriver
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
+from processors.runtime.ports import Path, Sink, Source
+from processors.runtime.restore import LostRecordsError
 from processors.runtime.topics import create_changelog
 from schemas.registry import load_registry
 from tests.runtime.echo import CONSENSUS, Echo
@@ -138,7 +141,8 @@ def test_a_fenced_process_stops(bootstrap_servers: str, topic_prefix: str) -> No
     """When another process takes the same group and instance, the older one stops with an error that says so."""
     n = publish(bootstrap_servers, topic_prefix, batches(3000))
     more = {"batch_rows_max": 100, "commit_interval_ms": 20}
-    old = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.02), **more)
+    # Slow enough to be at work still when the new one has opened, however busy the machine is.
+    old = driver_of(bootstrap_servers, topic_prefix, stage=Echo(0.1), **more)
     new = driver_of(bootstrap_servers, topic_prefix)
     topic = topic_prefix + CONSENSUS
 
@@ -197,6 +201,85 @@ def test_back_pressure_pauses_one_partition(bootstrap_servers: str, topic_prefix
         stage.blocked = set()
         got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
     assert values(got) == offline(given)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_queue_that_drains_is_waited_for(
+    bootstrap_servers: str, topic_prefix: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer's queue far smaller than a batch holds the driver up, and nothing is given up or repeated."""
+    small = {"queue.buffering.max.messages": 50, "batch.num.messages": 50}
+    settings = kafka.producer_settings
+    monkeypatch.setattr(kafka, "producer_settings", lambda config: settings(config) | small)
+    rewinds: list[object] = []
+    monkeypatch.setattr(KafkaDriver, "_rewind", lambda *arguments: rewinds.append(arguments))
+    given = batches(1000)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    with running(driver):
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    assert values(got) == offline(given)
+    assert not rewinds
+
+
+class Full:
+    """A path whose sinks are full while ``full`` says so, after half of their records."""
+
+    name = "full"
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.full, self.refused, self.made = path, False, 0, 0
+
+    def source(self, consumer: Consumer, topics: Mapping[str, str], rows_max: int) -> Source:
+        """Return the source of the path."""
+        return self._path.source(consumer, topics, rows_max)
+
+    def sink(self, producer: Producer) -> Sink:
+        """Return a sink of the path, that may be full."""
+        self.made += 1
+        self._sink = self._path.sink(producer)
+        return self
+
+    def produce(self, topic: str, batch: EncodedBatch) -> None:
+        """Take a batch, or a half of it."""
+        if not self.full:
+            self._sink.produce(topic, batch)
+            return
+        half = len(batch) // 2
+        taken = *pack([*batch.values()][:half]), *pack([*batch.keys()][:half])
+        self._sink.produce(topic, EncodedBatch(batch.topic, batch.partition, *taken))
+        self.refused += 1
+        raise QueueFullError("full by the test")
+
+    def close(self) -> None:
+        """Close the sink."""
+        self._sink.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_queue_that_takes_nothing_goes_back_to_the_last_commit(
+    bootstrap_servers: str, topic_prefix: str, path: str
+) -> None:
+    """Half a batch that the queue took is taken back, all partitions pause, and the same clients go on."""
+    given = batches(1000)
+    publish(bootstrap_servers, topic_prefix, [b for b in given if b.partition < 2])
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    full = driver._path = Full(driver._path)
+    with running(driver):
+        read_all(bootstrap_servers, topic_prefix + CONSENSUS, 2000)
+        full.full = True
+        publish(bootstrap_servers, topic_prefix, [b for b in given if b.partition >= 2])
+        deadline = time.monotonic() + 30
+        paused: set[int] = set()
+        while full.refused < 2 or paused != {0, 1, 2, 3}:
+            assert time.monotonic() < deadline, paused
+            paused = set(driver._paused_until)
+            time.sleep(0.01)
+        assert sum(map(len, read_all(bootstrap_servers, topic_prefix + CONSENSUS, 2000).values())) == 2000
+        full.full = False
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, 4000)
+    assert values(got) == offline(given)
+    assert full.made == 1
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,10 +1,18 @@
 """The in-memory driver keeps one state for each partition."""
 
+import io
+
+import fastavro
+import numpy as np
 import pytest
 
+from processors.runtime.batch import Columns
 from processors.runtime.memory import MemoryDriver
-from processors.runtime.pipeline import PartitionState, Pipeline
+from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
+from processors.runtime.stage import Output, Rejected, Stage
+from processors.runtime.state import State
 from processors.topology import build_stage
+from schemas.registry import load_registry
 from tests.contract.sample import cut, raw_records
 
 
@@ -19,3 +27,33 @@ def test_the_state_of_a_partition_is_opened_once(monkeypatch: pytest.MonkeyPatch
     assert list(driver.states) == [a.partition, b.partition]
     assert list(driver.states.values()) == opened
     assert sum(driver.counts("reconcile").values()) == 30
+
+
+class RefuseAll(Stage):
+    """Refuses every consensus tick."""
+
+    name, source, sinks, tables = "bars", "ticks.consensus.v1", (), ()
+
+    def step(self, state: State, batch: Columns) -> Output:  # noqa: ARG002 - the signature of every stage
+        """Return no record."""
+        self.raw_offsets = np.array(batch["raw_offset"])
+        return Output(rejected=[Rejected(i, "no", "is refused") for i in range(len(batch))])
+
+
+def test_a_dead_letter_of_a_later_stage_names_the_tick_it_was_made_of() -> None:
+    """Handed over in memory, the record has no offset: it says so by -1, and its reason has the raw tick's."""
+    later = RefuseAll()
+    driver = MemoryDriver([build_stage("reconcile"), later])
+    batch = cut(raw_records()[0], 100, 160)
+    driver.feed(batch)
+    schema = load_registry().current(DEAD_LETTER).schema
+    raw = driver.records(DEAD_LETTER, batch.partition)
+    letters = [fastavro.schemaless_reader(io.BytesIO(r[5:]), schema, None) for r in raw]
+    ours = [letter for letter in letters if letter["stage"] == later.name]
+    assert ours
+    assert {(letter["topic"], letter["offset"]) for letter in ours} == {("ticks.consensus.v1", -1)}
+    assert [letter["reason"] for letter in ours] == [
+        f"is refused (made of ticks.raw.v1 offset {at})" for at in later.raw_offsets
+    ]
+    assert set(later.raw_offsets) <= set(batch.offset)
+    assert len(set(later.raw_offsets)) > 1

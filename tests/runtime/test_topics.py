@@ -5,7 +5,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from processors.errors import ConfigError, RetryableError
-from processors.runtime.topics import DAY_MS, create_changelog, create_topics, describe_topics
+from processors.runtime.topics import DAY_MS, create_changelog, create_topics, describe_topics, partitions_at
 from schemas.registry import load_registry
 
 pytestmark = pytest.mark.broker
@@ -27,7 +27,8 @@ def test_every_topic_is_made_as_its_data_file_says(bootstrap_servers, topic_pref
     for name, topic in load_registry().topics.items():
         config = _config(bootstrap_servers, topic_prefix + name)
         assert config["cleanup.policy"] == topic.cleanup
-        assert int(config["retention.ms"]) == topic.retention_days * DAY_MS
+        # What is compacted is kept for ever, whatever its age.
+        assert topic.cleanup == "compact" or int(config["retention.ms"]) == topic.retention_days * DAY_MS
         assert config["message.timestamp.type"] == "LogAppendTime"
 
 
@@ -38,6 +39,28 @@ def test_a_wrong_number_of_partitions_and_an_unknown_name_are_refused(bootstrap_
         create_topics(bootstrap_servers, topic_prefix, ["bars.v1"], partitions=3)
     with pytest.raises(ConfigError, match=r"ticks\.v9.*one of .*signals\.v1"):
         create_topics(bootstrap_servers, topic_prefix, ["ticks.v9"])
+
+
+def test_the_partitions_are_those_configured_else_those_that_topics_have_else_four(
+    bootstrap_servers, topic_prefix, monkeypatch
+):
+    """MPS_PARTITIONS says how many partitions, else topics that exist, not the gathered, else it is 4."""
+    monkeypatch.delenv("MPS_PARTITIONS", raising=False)
+    assert partitions_at(bootstrap_servers, topic_prefix) == 4
+    create_topics(bootstrap_servers, topic_prefix, ["universe.v1", "bars.v1"], partitions=3)
+    assert partitions_at(bootstrap_servers, topic_prefix) == 3
+    create_topics(bootstrap_servers, topic_prefix)
+    made = {s.name.removeprefix(topic_prefix): s.partitions for s in describe_topics(bootstrap_servers, topic_prefix)}
+    assert made.pop("universe.v1") == 1
+    assert set(made.values()) == {3}
+    monkeypatch.setenv("MPS_PARTITIONS", "5")
+    assert partitions_at(bootstrap_servers, topic_prefix) == 5
+    with pytest.raises(ConfigError, match=r"is 3: must be 5.*set MPS_PARTITIONS to what the topics have"):
+        create_topics(bootstrap_servers, topic_prefix)
+    for wrong in ("0", "1025", "many"):
+        monkeypatch.setenv("MPS_PARTITIONS", wrong)
+        with pytest.raises(ConfigError, match=rf"environment.*MPS_PARTITIONS is '{wrong}'.*1 to 1024"):
+            partitions_at(bootstrap_servers, topic_prefix)
 
 
 def test_a_changelog_keeps_the_last_value_of_each_key(bootstrap_servers, topic_prefix):
@@ -69,6 +92,6 @@ def test_topics_are_listed_with_what_is_committed(bootstrap_servers, topic_prefi
 
 def test_a_broker_that_is_away_is_a_passing_fault(monkeypatch):
     """A broker that is away is named, as a fault that may pass."""
-    monkeypatch.setattr("processors.runtime.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("processors.runtime.topics.CONNECT_TIMEOUT_S", 1.0)
     with pytest.raises(RetryableError, match=r"Kafka at 127\.0\.0\.1:9 does not answer"):
         create_topics("127.0.0.1:9")

@@ -12,7 +12,7 @@ from processors.runtime.strings import STRINGS
 from processors.runtime.topics import create_changelog, create_topics
 from schemas.registry import load_registry
 
-RAW = "ticks.raw.v1"
+RAW, BARS = "ticks.raw.v1", "bars.v1"
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -35,10 +35,27 @@ def raw_batch(partition: int, first: int, n: int, symbols: int = 7) -> EncodedBa
     return codec.encode(RAW, partition, columns, columns["symbol_id"])
 
 
+def bar_batch(partition: int, first: int, n: int, skip: int = 11, symbols: int = 7) -> EncodedBatch:
+    """Return a bar for each of n raw ticks of ``raw_batch``, at the tick's time; every ``skip``-th tick has none."""
+    entry = load_registry().current(BARS)
+    codec = FlatCodec(entry.schema, entry.id)
+    i = np.array([k for k in range(first, first + n) if k % skip])
+    columns = Columns.empty(codec.layout, len(i))
+    columns["symbol_id"] = [STRINGS.code(f"P{partition}S{k % symbols}:US") for k in i]
+    columns["tf"] = STRINGS.code("1m")
+    columns["ts"] = 1_700_000_000_000_000_000 + i * 1_000_003
+    columns["ts_start"] = columns["ts"] - 60_000_000_000
+    for k, name in enumerate(("o", "h", "l", "c", "v", "vwap")):
+        columns[name] = k + i * 0.001
+    columns["n_trades"], columns["raw_offset"] = i + 5, i
+    return codec.encode(BARS, partition, columns, columns["symbol_id"])
+
+
 def publish(bootstrap_servers: str, prefix: str, batches: list[EncodedBatch]) -> int:
     """Create the topics of a prefix and publish the batches; return the number of records."""
     create_topics(bootstrap_servers, prefix=prefix)
-    create_changelog(bootstrap_servers, f"{prefix}echo.changelog")
+    for stage in ("echo", "pair"):
+        create_changelog(bootstrap_servers, f"{prefix}{stage}.changelog")
     producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5})
     for batch in batches:
         for key, value in zip(batch.keys(), batch.values(), strict=True):
@@ -58,6 +75,8 @@ def read_all(
     consumer = Consumer({
         "bootstrap.servers": bootstrap_servers, "group.id": "reader", "isolation.level": "read_committed",
         "enable.auto.commit": False, "enable.partition.eof": True,
+        # The end of a log is told after a fetch that found nothing: at once, not after half a second.
+        "fetch.wait.max.ms": 20,
     })  # fmt: skip
     partitions = sorted(consumer.list_topics(topic, 10).topics[topic].partitions)
     out: dict[int, list[tuple[bytes, bytes]]] = {p: [] for p in partitions}
@@ -68,7 +87,8 @@ def read_all(
         while time.monotonic() < deadline:
             if _size(out) >= expected and (len(at_end) == len(partitions) or not to_end):
                 break
-            for message in consumer.consume(5000, 0.3):
+            # A short wait: consume() waits for the full number.
+            for message in consumer.consume(5000, 0.05):
                 p = message.partition()
                 assert p is not None
                 if message.error():

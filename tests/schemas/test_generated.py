@@ -9,13 +9,14 @@ import yaml
 from processors.errors import ConfigError
 from schemas import features as module
 from schemas.features import PACKS_YAML, Pack, load_features, load_pack, read_features
-from schemas.generate import AVRO, RECORDS, generated
+from schemas.generate import AVRO, EXAMPLES, RECORDS, generated, generated_examples
 
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_the_features_of_a_record_are_generated_from_the_schema(record: str) -> None:
     """The features record of a file equals what the feature schema gives: run ``python -m schemas.generate``."""
     assert (AVRO / f"{record}.avsc").read_text() == generated(record)
+    assert (EXAMPLES / f"{record}.json").read_text() == generated_examples(record)
 
 
 def test_every_pack_loads_with_its_locked_hash() -> None:

@@ -5,10 +5,11 @@ import numpy as np
 from processors.runtime.batch import Columns
 from processors.runtime.layout import layout_of
 from processors.runtime.strings import STRINGS
-from processors.score.annual import TF_MINUTES
+from schemas.features import FOUNDING_PACK, load_pack
 from schemas.registry import load_registry
+from schemas.timeframes import TIMEFRAME_NS
 
-PACK = ("core_test", "hash-of-core-test")
+PACK = load_pack(FOUNDING_PACK)
 START_NS = 1_399_000_000_000_000_000
 
 
@@ -18,7 +19,7 @@ def gold_layout():
 
 
 def make_gold(n, *, symbol="EURUSD:FX", tf="1m", seed=0, start_ns=START_NS, skill=0.5):
-    """Return n warm rows of one symbol and timeframe; every feature differs from every other.
+    """Return n warm rows of one symbol and timeframe, with the founding pack; every feature differs from every other.
 
     The first feature is the sign of the next 15 moves, seen through noise: more of it with more skill.
     """
@@ -27,14 +28,13 @@ def make_gold(n, *, symbol="EURUSD:FX", tf="1m", seed=0, start_ns=START_NS, skil
     step = 6e-5 * rng.standard_normal(n + 16)
     log_price = np.cumsum(step)
     ahead = log_price[15 : 15 + n] - log_price[:n]
-    features = [name for name in gold.layout.names if name.startswith("features.")]
+    gold.floats[:] = np.nan
+    features = [f"features.{f.name}" for f in PACK.features]
     for name in features:
         gold[name] = rng.standard_normal(n)
     gold[features[0]] = skill * ahead / 6e-5 + rng.standard_normal(n)
-    for name in ("volume_ratio_20", "adv_share_value"):
-        if f"features.{name}" in gold.layout.column:
-            gold[f"features.{name}"] = np.nan
-    gold["ts"] = start_ns + (1 + np.arange(n)) * (TF_MINUTES[tf] or 1440) * 60_000_000_000
+    gold["features.volume_ratio_20"] = gold["features.adv_share_value"] = np.nan
+    gold["ts"] = start_ns + (1 + np.arange(n)) * TIMEFRAME_NS[tf]
     gold["symbol_id"] = STRINGS.code(symbol)
     gold["tf"] = STRINGS.code(tf)
     gold["warm"] = 1
@@ -51,8 +51,9 @@ def make_gold(n, *, symbol="EURUSD:FX", tf="1m", seed=0, start_ns=START_NS, skil
     gold["regime.hazard"] = rng.uniform(0.01, 0.05, n)
     gold["quality.n_src"] = 2.0
     gold["quality.lat_ms"] = 3.0
-    gold["pack_id"] = STRINGS.code(PACK[0])
-    gold["pack_hash"] = STRINGS.code(PACK[1])
+    gold["pack_id"], gold["pack_hash"] = STRINGS.code(PACK.pack_id), STRINGS.code(PACK.hash)
+    gold["packs"] = STRINGS.array_code((PACK.ref,))
+    gold["drifted"] = STRINGS.array_code(())
     gold["raw_offset"] = np.arange(n) * 7
     gold.offset = np.arange(n)
     return gold

@@ -58,13 +58,13 @@ def test_a_file_that_is_no_model_of_ours_is_refused(trained):
 
 def test_a_model_of_another_pack_or_schema_is_refused_at_start(model):
     """A model is refused where pack or inputs differ, and both sides are named."""
-    model.check(gold_layout(), *PACK)
-    with pytest.raises(ConfigError, match=r"hash-of-core-test.*another-hash"):
-        model.check(gold_layout(), PACK[0], "another-hash")
+    model.check(gold_layout(), ["other_v1@another-hash", PACK.ref])
+    with pytest.raises(ConfigError, match=rf"{PACK.hash}.*another-hash"):
+        model.check(gold_layout(), ["core_value_v1@another-hash"])
     layout = gold_layout()
     layout.column.pop(model.card.inputs[0].name)
     with pytest.raises(ConfigError, match=model.card.inputs[0].name):
-        model.check(layout, *PACK)
+        model.check(layout, [PACK.ref])
 
 
 @pytest.mark.parametrize("bad", [{"gain_vols": {"1m": (0.0, 1.0, 1.0)}}, {"horizon_bars": {"7m": 3}},

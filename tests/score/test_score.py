@@ -88,7 +88,13 @@ def test_a_signal_is_worked_out_by_hand_from_its_row(model, later):
 
 @pytest.mark.parametrize(
     ("column", "value", "gate"),
-    [("quality.stale", 1, "stale"), ("meta.spread_bp", math.nan, "no_spread"), ("meta.spread_bp", 1e4, "no_edge")],
+    [
+        ("quality.stale", 1, "stale"),
+        ("quality.gap", 1, "gap"),
+        ("meta.spread_bp", math.nan, "no_spread"),
+        ("meta.spread_bp", 1e4, "no_edge"),
+        ("drifted", STRINGS.array_code(("log_return_1",)), "drift"),
+    ],
 )
 def test_a_gate_is_named_and_holds_the_size_at_zero(model, later, column, value, gate):
     """A gate is named in the record and holds the size at zero."""
@@ -99,6 +105,13 @@ def test_a_gate_is_named_and_holds_the_size_at_zero(model, later, column, value,
     assert len(signals) == len(open_rows)
     assert all(gate in g for g in gates_of(signals))
     assert (signals["sizing.nav_frac"] == 0).all()
+
+
+def test_a_drift_of_what_the_model_does_not_read_is_no_gate(model, later):
+    """A feature in drift marks the signals of models that read it, and no others."""
+    later["drifted"] = STRINGS.array_code(("ema_10_value",))
+    assert "features.ema_10_value" not in {i.name for i in model.card.inputs}
+    assert not any("drift" in g for g in gates_of(score_rows(model, CONFIG, later).signals))
 
 
 def test_a_traded_market_without_known_volume_gets_no_size(model, later):
@@ -143,7 +156,7 @@ def test_rows_that_no_model_may_score_are_told_apart(model, later):
     """Each reason not to score a row has its own fate."""
     rows = later.take(slice(0, 7))
     rows["tf"][0] = STRINGS.code("1h")
-    rows["pack_hash"][1] = STRINGS.code("another")
+    rows["packs"][1] = STRINGS.array_code(("core_value_v1@another",))
     rows["warm"][2] = 0
     rows[model.card.required[0]][3] = math.nan
     rows["symbol_id"][4] = STRINGS.code("NO:SUCH")
@@ -164,19 +177,20 @@ def test_years_have_the_bars_that_calendars_say():
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "key"),
     [
-        {"kelly_fraction": 0.0},
-        {"kelly_fraction": math.nan},
-        {"max_nav_per_symbol": 1.5},
-        {"max_adv_share": -0.1},
-        {"vol_target_annual": math.inf},
-        {"nav": 0.0},
-        {"slippage_bps_per_adv_share": -1.0},
-        {"fee_bps": {"fx": 0.1}},
+        ({"kelly_fraction": 0.0}, "risk.kelly_fraction"),
+        ({"kelly_fraction": math.nan}, "risk.kelly_fraction"),
+        ({"max_nav_per_symbol": 1.5}, "risk.max_nav_per_symbol"),
+        ({"max_adv_share": -0.1}, "risk.max_adv_share"),
+        ({"vol_target_annual": math.inf}, "risk.vol_target"),
+        ({"nav": 0.0}, "risk.nav"),
+        ({"slippage_bps_per_adv_share": -1.0}, "costs.slippage.bps_per_adv_share"),
+        ({"fee_bps": {"fx": 0.1}}, "costs.fee_bps.metal"),
+        ({"stale_threshold_s": {"1m": 60}}, "guards.stale_threshold_s.5m"),
     ],
 )
-def test_a_book_that_cannot_be_is_refused(bad):
-    """A configuration that no book can mean is refused with its key."""
-    with pytest.raises(ConfigError, match=next(iter(bad)).split("_per")[0].split("_bps")[0]):
+def test_a_book_that_cannot_be_is_refused(bad, key):
+    """A configuration that no book can mean is refused with its key in the file."""
+    with pytest.raises(ConfigError, match=key):
         ScoreConfig(**bad)

@@ -88,10 +88,10 @@ def test_the_bytes_on_the_wire_are_the_same_for_any_batches(model, later):
 def test_the_stage_starts_only_with_a_model_of_the_served_pack(trained, monkeypatch):
     """The stage does not start with a model of another pack, nor without one."""
     monkeypatch.setenv("MPS_MODEL", str(trained[0]))
-    with pytest.raises(ConfigError, match="hash-of-core-test"):
-        st.build()
-    monkeypatch.setattr(st, "_served_pack", lambda: ("core_test", "hash-of-core-test"))
     assert isinstance(st.build(), ScoreStage)
+    monkeypatch.setattr(st, "served_packs", lambda: ("core_value_v1@another-hash",))
+    with pytest.raises(ConfigError, match="another-hash"):
+        st.build()
     monkeypatch.setenv("MPS_MODEL", str(trained[0]) + ".none")
     with pytest.raises(ConfigError, match="mps train"):
         st.build()

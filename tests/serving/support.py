@@ -11,11 +11,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from offline.features.service import FeatureService
 from processors.errors import RetryableError
 from processors.runtime.codec import wire_record
 from processors.score.config import ScoreConfig
 from processors.score.inputs import Input
 from processors.score.model import Model, ModelCard
+from processors.sinks.redis_store import FreshnessState
 from schemas.registry import load_registry
 from serving.config import ServeConfig
 from serving.engine import ScoreEngine
@@ -116,6 +118,7 @@ class FakeStore:
     away: bool = False
     hold: threading.Event | None = None
     asked: list = field(default_factory=list)
+    states: dict[tuple[str, str], FreshnessState] = field(default_factory=dict)
 
     def put(self, record: dict) -> None:
         """Keep a row."""
@@ -133,6 +136,23 @@ class FakeStore:
             self._answer(one)
         return [self.rows[one][-1][1] if one in self.rows else None for one in wanted]
 
+    def gold_rows_many(self, wanted, rows: int) -> list[list[tuple[int, int, bytes]]]:
+        """Return the newest rows, each at the offset of its place among those that were put."""
+        for one in wanted:
+            self._answer(one)
+        out = []
+        for symbol_id, tf, as_of_ns in wanted:
+            placed = [(ts, i, row) for i, (ts, row) in enumerate(self.rows.get((symbol_id, tf), []))]
+            known = sorted(row for row in placed if as_of_ns is None or row[0] <= as_of_ns)
+            out.append(known[-rows:])
+        return out
+
+    def consensus_many(self, wanted: Sequence[tuple[str, str]]) -> list[FreshnessState | None]:
+        """Return the newest freshness of each consensus."""
+        if self.away:
+            raise RetryableError("Redis: connection refused")
+        return [self.states.get(one) for one in wanted]
+
     def _answer(self, one) -> None:
         if self.away:
             raise RetryableError("Redis: connection refused")
@@ -143,7 +163,7 @@ class FakeStore:
 
 
 def make_engine(store, load, now_ns=None) -> ScoreEngine:
-    return ScoreEngine(store, load, ScoreConfig(), config().stale_after_s, now_ns)
+    return ScoreEngine(store, load, ScoreConfig(), now_ns)
 
 
 def config(**changes) -> ServeConfig:
@@ -156,13 +176,13 @@ def config(**changes) -> ServeConfig:
 class Served:
     """A service in a thread of its own, with a channel to it."""
 
-    def __init__(self, engine: ScoreEngine, **changes) -> None:
+    def __init__(self, engine: ScoreEngine, features: FeatureService | None = None, **changes) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 
         async def made() -> ScoreServer:
-            server = ScoreServer(config(**changes), engine)
+            server = ScoreServer(config(**changes), engine, features)
             await server.start()
             return server
 

@@ -8,6 +8,7 @@ from processors.errors import ConfigError
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.codec import FlatCodec
 from processors.score.stage import ScoreStage
+from processors.sinks.redis_store import FreshnessState
 from schemas.registry import load_registry
 from serving.messages import record_of, signal_message
 from serving.records import iso
@@ -86,6 +87,49 @@ def test_a_row_of_a_stale_bar_gives_no_score(store, model):
     assert code == "FAILED_PRECONDITION"
     assert f"is stale: when its bar closed at {iso(TS0_NS + 10 * MINUTE_NS)}, its newest tick was older" in message
     assert " s old" not in message
+
+
+def _state(state: str, previous: str, ts_ns: int) -> FreshnessState:
+    return FreshnessState(state, previous, ts_ns, ts_ns - 7, 31_000.0, 30_000.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "previous", "refused"),
+    [
+        ("stale", "delayed", "consensus is stale since"),
+        ("closed", "stale", "its market has closed since; the consensus is closed since"),
+        ("closed", "fresh", ""),
+        ("delayed", "fresh", ""),
+        ("fresh", "stale", ""),
+        ("gap", "stale", ""),
+    ],
+)
+def test_a_symbol_whose_consensus_is_stale_gives_no_score(store, model, state, previous, refused):
+    """A consensus that is stale, or was when its market closed, is FAILED_PRECONDITION long before a row is missing."""
+    newest = TS0_NS + 9 * MINUTE_NS
+    now_ns = newest + 35 * 10**9
+    store.states[EUR, "1m"] = _state(state, previous, now_ns - 1)
+    engine = make_engine(store, lambda: model, lambda: now_ns)
+    if refused:
+        code, message = _failure(engine, EUR, "1m", None)
+        assert code == "FAILED_PRECONDITION"
+        assert f"{EUR} 1m is stale: no source has a fresh price" in message
+        assert refused in message
+        assert message.endswith(f"{iso(now_ns - 8)}, threshold 30 s")
+    else:
+        assert engine.score([Asked(EUR, "1m", None)])[0].lineage.raw_offset == 1009
+    # Another symbol and another timeframe have states of their own.
+    assert engine.score([Asked("NZDUSD:FX", "1m", TS0_NS + 3 * MINUTE_NS)])[0].lineage.raw_offset == 1003
+
+
+def test_what_fell_silent_after_a_row_does_not_stop_a_replay(store, model):
+    """On the event clock, and for an as_of in the past, a state counts from its own time on."""
+    newest = TS0_NS + 9 * MINUTE_NS
+    store.states[EUR, "1m"] = _state("stale", "delayed", newest + 1)
+    engine = make_engine(store, lambda: model)
+    assert engine.score([Asked(EUR, "1m", None)])[0].lineage.raw_offset == 1009
+    assert engine.score([Asked(EUR, "1m", newest)])[0].lineage.raw_offset == 1009
+    assert _failure(engine, EUR, "1m", newest + 1)[0] == "FAILED_PRECONDITION"
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,15 @@ def test_a_port_in_use_is_named(served, serve, store, model):
         serve(make_engine(store, lambda: model), port=served.server.port)
 
 
+def test_a_port_that_nobody_asked_for_gives_way(served, serve, store, model):
+    """A second service that may take another port takes a free one, and answers there."""
+    second = serve(make_engine(store, lambda: model), port=served.server.port, or_free_port=True)
+    assert second.server.port not in (0, served.server.port)
+    stub = reflection_pb2_grpc.ServerReflectionStub(second.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    assert next(stub.ServerReflectionInfo(iter([request]), timeout=5)).list_services_response.service
+
+
 def test_settings_that_cannot_work_are_refused(tmp_path):
     """Settings that cannot work are refused with what is allowed."""
     for changes, words in (

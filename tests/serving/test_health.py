@@ -1,11 +1,9 @@
 """Health as orchestrators ask for it: each check of the checklist has its test."""
 
 import json
-import os
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
 import pytest
@@ -15,10 +13,10 @@ from serving.client import check_health
 from serving.generated import score_pb2 as pb
 from serving.generated import score_pb2_grpc as pb_grpc
 from tests.serving.support import make_engine
+from tests.support import SHARED
 
 SERVICE = "mps.v1.ScoreService"
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
-SHARED = Path(os.environ.get("MPS_SHARED") or Path(__file__).parents[3] / "shared")
 
 
 def check(served, name):

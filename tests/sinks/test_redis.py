@@ -13,7 +13,7 @@ from processors.sinks.redis import RedisSink
 from processors.sinks.redis_store import POSITIONS_KEY, RedisStore, gold_key
 from processors.sinks.run import SinkRunner
 
-IDS = {"gold.v1": "a", "signals.v1": "b", "data.freshness": "c"}
+IDS = {"gold.v1": "a", "cross.v1": "d", "signals.v1": "b", "data.freshness": "c"}
 
 
 def batch(topic, values, first_offset=0, partition=0):
@@ -76,7 +76,7 @@ def test_a_replay_writes_the_same(sink, own_redis, random_records, wire):
         for begin in range(0, 60, 7):
             sink.write([batch(topic, v[begin : begin + 7], begin)])
     assert dump(own_redis) == first
-    assert len(first) == 9 + 9 + 3 + 1
+    assert len(first) == 9 + 9 + 9 + 3 + 1
 
 
 def test_signals_and_freshness_are_the_last_of_the_log(sink, store, random_records, wire):
@@ -96,6 +96,24 @@ def test_signals_and_freshness_are_the_last_of_the_log(sink, store, random_recor
             r["state"], r["previous"], r["age_ms"], r["threshold_ms"],
         )  # fmt: skip
         assert (state.ts_ns, state.since_ns) == (r["ts"], r["since"])
+
+
+def test_the_consensus_of_many_is_read_at_once(sink, store, random_records, wire):
+    """The newest state of the consensus of each symbol and timeframe, and none where there is none."""
+    [first, second] = random_records("data.freshness", 2)
+    first |= {"symbol_id": "AIG:US", "source": "consensus", "tf": "1m"}
+    second |= {"symbol_id": "AIG:US", "source": "NYSE", "tf": "5m"}
+    sink.write([batch("data.freshness", wire("data.freshness", [first, second]))])
+    asked = [("AIG:US", "5m"), ("AIG:US", "1m"), ("NONE", "1m")]
+    assert store.consensus_many(asked) == [None, store.freshness("AIG:US")["consensus", "1m"], None]
+    assert store.consensus_many(asked)[1].ts_ns == first["ts"]
+
+
+def test_the_positions_are_those_after_the_last_record(sink, store, random_records, wire):
+    """The positions name the offset after the last record of each partition, and no topic's id."""
+    assert store.positions() == {}
+    sink.write([batch("signals.v1", wire("signals.v1", random_records("signals.v1", 3)))])
+    assert store.positions() == {("signals.v1", 0): 3}
 
 
 def test_a_server_that_came_back_empty_is_noticed(sink, own_redis, random_records, wire):
@@ -146,3 +164,15 @@ def test_it_follows_the_topics_and_fills_an_emptied_server_again(
     with redis.Redis.from_url(own_redis) as client:
         client.flushdb()
     assert run() == (20, filled)
+
+
+def test_the_rows_behind_a_row_are_read_with_their_places(sink, store, random_records, wire):
+    """The newest rows up to a nanosecond come oldest first, each with its time and offset, or there are none."""
+    records = [{**r, "symbol_id": "EURUSD:FX", "tf": "1m"} for r in random_records("gold.v1", 5)]
+    for i in (2, 3, 4):
+        records[i]["ts"] = records[4]["ts"] // 10**6 * 10**6 + 100 * i
+    values = wire("gold.v1", records)
+    sink.write([batch("gold.v1", values, 7)])
+    rows = [(r["ts"], 7 + i, v) for i, (r, v) in enumerate(zip(records, values, strict=True))]
+    asked = [("EURUSD:FX", "1m", None), ("EURUSD:FX", "1m", rows[3][0]), ("EURUSD:FX", "1d", None)]
+    assert store.gold_rows_many(asked, 3) == [rows[-3:], rows[1:4], []]

@@ -12,7 +12,7 @@ def _record(*fields):
     return {"type": "record", "name": "R", "fields": [{"name": n, "type": t, "doc": d} for n, t, d in fields]}
 
 
-@pytest.mark.parametrize("topic", ["bars.v1", "gold.v1", "signals.v1", "data.freshness"])
+@pytest.mark.parametrize("topic", ["bars.v1", "gold.v1", "cross.v1", "signals.v1", "data.freshness", "alerts.v1"])
 def test_every_field_of_the_layout_is_a_column_in_its_order(topic):
     """No field is left out: the columns are the codec's names with underscores, and then the place of the record."""
     names = [column.name for column in tables()[topic].columns]

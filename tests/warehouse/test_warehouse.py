@@ -5,6 +5,7 @@ import http.client
 import json
 import shlex
 import urllib.parse
+from contextlib import suppress
 
 import clickhouse_connect
 import pyarrow as pa
@@ -85,11 +86,52 @@ def test_views_give_the_latest_revision_the_known_row_and_each_gate(warehouse):
     assert warehouse.query("SELECT source, state FROM mps.freshness_now ORDER BY source") == [("x", "x3"), ("y", "y2")]
 
 
+def test_a_view_takes_a_time_as_every_command_does_and_reads_by_the_index(warehouse):
+    """With Z, with another zone and without one: the same instant to the nanosecond, and a bound of the key's range."""
+    by = "SELECT toUnixTimestamp(ts) FROM mps.gold_asof(as_of = '{}')"
+    for form in ("1970-01-01T00:00:{}Z", "1970-01-01 00:00:{}", "1970-01-01T02:00:{}+02:00", "1970-01-01T00:00:{}"):
+        assert warehouse.query(by.format(form.format("30"))) == [(30,)]
+        assert warehouse.query(by.format(form.format("29.999999999"))) == [(20,)]
+    for found in ("corporate_factors", "ohlcv_adjusted"):
+        for form in ("1970-01-01T00:00:30Z", "1970-01-01 00:00:30"):
+            query = f"SELECT count() FROM mps.{found}(as_of = '{form}', convention = 'ex_close')"  # noqa: S608
+            assert len(warehouse.query(query)) == 1
+    asked = "EXPLAIN indexes = 1 " + by.format("1970-01-01T00:00:20Z") + " WHERE symbol_id = 'EURUSD:FX' AND tf = '1m'"
+    told = "".join(line for (line,) in warehouse.query(asked))
+    assert "ts in (-Inf, '20" in told
+    with pytest.raises(RetryableError, match="Cannot read DateTime"):
+        warehouse.query(by.format("noon"))
+
+
+def test_a_market_wide_event_that_stands_in_every_partition_counts_once(warehouse):
+    """Each time of knowledge is one row with what was published last of it, a null too; revisions stay."""
+    other = Warehouse(warehouse.client, "test", database="events_once")
+    other.create()
+    told = {"symbol_id": "POLICY:US", "event_id": "fed 2014-06", "type": "policy", "name": "rate", "text": ""}
+    # The offset in the log is another one in each partition: only the time says what was told last.
+    rows = [
+        {**told, "ts_known": 10, "value": 0.25, "_published": 1, "_partition": p, "_offset": 9 - p} for p in range(4)
+    ]
+    rows += [{**told, "ts_known": 20, "value": 0.5, "_published": 1, "_partition": p, "_offset": 20} for p in range(4)]
+    rows += [{**told, "ts_known": 20, "value": None, "_published": 2, "_partition": p, "_offset": p} for p in range(4)]
+    rows += [{**told, "name": "vote", "ts_known": 10, "value": 9.0, "_published": 1}]
+    rows += [{**told, "symbol_id": "AIG:US", "event_id": "split", "ts_known": 10, "value": 20.0, "_published": 1}]
+    other.insert("events", block("events.v1", *rows), "events")
+    assert other.query("SELECT count() FROM events_once.events") == [(14,)]
+    assert other.query(
+        "SELECT symbol_id, name, toUnixTimestamp64Nano(ts_known), value FROM events_once.events_once ORDER BY ALL"
+    ) == [
+        ("AIG:US", "rate", 10, 20.0), ("POLICY:US", "rate", 10, 0.25), ("POLICY:US", "rate", 20, None),
+        ("POLICY:US", "vote", 10, 9.0),
+    ]  # fmt: skip
+
+
 def test_positions_are_those_after_the_last_rows(warehouse):
     """The next offset of each partition comes from the rows; a table without rows has none."""
     assert warehouse.positions("bars.v1") == {1: 4}
     assert warehouse.positions("dead.letter.v1") == {}
-    assert warehouse.rows() == {"bars": 4, "gold": 3, "signals": 2, "freshness": 4, "dead_letters": 0}
+    none = dict.fromkeys(("alerts", "cross", "dead_letters", "drift", "events"), 0)
+    assert warehouse.rows() == {"bars": 4, "gold": 3, "signals": 2, "freshness": 4, **none}
 
 
 def test_a_block_is_stored_whole_as_one_part_and_once_for_its_token(warehouse, path):
@@ -144,7 +186,9 @@ def test_an_ordinary_client_over_http_reads_and_cannot_write(server):
 
 def _status(server, method, path, body=None, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-    connection.request(method, path, body, headers)
+    # A body that is too long is refused before it is read to its end.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.request(method, path, body, headers)
     response = connection.getresponse()
     found = response.status, response.read()
     connection.close()
@@ -218,6 +262,17 @@ def test_mps_sql_says_what_clickhouse_said(shell):
     assert isinstance(error, PlatformError)
     assert str(error).startswith("Code: 60. DB::Exception: Unknown table")
     assert "SHOW TABLES" in str(error)
+
+
+def test_a_misspelt_statement_is_told_as_clickhouse_tells_it(shell):
+    """A typo in the first word is a syntax error at its place, not a write; what writes is refused as before."""
+    typo = str(shell("\n SELCT *\nFROM bars").exception)
+    assert typo.startswith("Code: 62. DB::Exception: Syntax error: failed at position 3 (SELCT)")
+    assert "Maybe you meant: SELECT" in typo
+    assert "EXPLAIN" not in typo
+    assert len(typo) < 200
+    for write in ("DROP TABLE bars", "INSERT INTO bars SELECT 1", "SET readonly = 0"):
+        assert "is refused" in str(shell(write).exception)
 
 
 def test_the_query_that_the_score_service_names_for_older_rows_runs(shell):

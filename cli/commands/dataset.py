@@ -1,0 +1,149 @@
+"""``mps dataset``: gold rows into the training set of a recipe, and what was left out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from deploy.local.paths import CHECKOUT
+from processors.errors import ConfigError
+
+RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
+
+
+@click.group()
+def dataset() -> None:
+    """Build the training set of a recipe, and show one.
+
+    \b
+    mps dataset build offline/recipes/examples/fx_lgbm.yaml --out my_set
+    mps dataset show my_set
+    """
+
+
+@dataset.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the set.")
+@click.option("--gold", "gold", multiple=True, type=click.Path(path_type=Path),
+              help="Parquet file or folder of gold rows, in place of FILES; repeatable.")  # fmt: skip
+@click.option("--cross", "cross", multiple=True, type=click.Path(path_type=Path),
+              help="Parquet file or folder of rows of cross.v1, beside --gold; repeatable.")  # fmt: skip
+@click.option("--clickhouse", is_flag=True, help="Read gold rows from the warehouse, in place of FILES.")
+@click.option("--no-leak-check", is_flag=True, help="Write the set also where an input seems to know the label.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and no progress bar.")
+def build(
+    *, recipe: Path, files: tuple[Path, ...], out: Path, gold: tuple[Path, ...], cross: tuple[Path, ...],
+    clickhouse: bool, no_leak_check: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Make the rows with labels of RECIPE, and count what was left out.
+
+    FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
+    through the same stages as live ticks, with the packs of the recipe. --gold and --clickhouse read rows that exist.
+
+    An input that knows the label, or what comes after its row, is refused by name (exit code 1). Equal rows and an
+    equal recipe give the same bytes.
+
+    \b
+    mps dataset build offline/recipes/examples/fx_lgbm.yaml --out my_set
+    mps dataset build offline/recipes/examples/fx_tft.yaml my_ticks.parquet --out my_set
+    mps dataset build offline/recipes/examples/fx_lgbm.yaml --clickhouse --out my_set
+    """
+    from offline.datasets import leakage, training_set
+    from offline.datasets.build import build as make
+    from offline.recipes.reading import read_recipe
+
+    if sum(map(bool, (files, gold, clickhouse))) > 1:
+        raise ConfigError("mps dataset build", "source", "several", "one of FILES, --gold and --clickhouse")
+    if cross and not gold:
+        raise ConfigError("mps dataset build", "--cross", str(cross[0]), "beside --gold only")
+    wanted = read_recipe(recipe)
+    source = _source(files, gold, cross, clickhouse=clickhouse)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
+        task, seen = bar.add_task("gold rows", total=None), 0
+
+        def count(what: str, n: int) -> None:
+            nonlocal seen
+            seen += n
+            bar.update(task, description=f"gold rows: {seen:,} {what}")
+
+        data, report = make(wanted, source, count, lambda step: bar.update(task, description=step))
+        if not no_leak_check:
+            bar.update(task, description="leaks")
+            leakage.check_features(data)
+        bar.update(task, description="write")
+        training_set.write(data, out, report.as_json())
+    _show(out, data, report.as_json(), as_json=as_json)
+
+
+@dataset.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def show(*, folder: Path, as_json: bool) -> None:
+    """Show what the set in FOLDER is made of, what was left out and why; its digest is checked.
+
+    Example: mps dataset show my_set
+    """
+    from offline.datasets import training_set
+
+    data, report = training_set.read(folder)
+    _show(folder, data, report, as_json=as_json)
+
+
+def _source(files: tuple[Path, ...], gold: tuple[Path, ...], cross: tuple[Path, ...], *, clickhouse: bool) -> Any:
+    from offline.datasets.sources import ClickHouseGold, ParquetGold, RecordedTicks
+    from processors.feeds.files import present
+
+    if gold:
+        return ParquetGold(gold, cross)
+    if not clickhouse:
+        return RecordedTicks(present(files or (RECORDINGS,)))
+    from cli.feature_service import known_endpoints, warehouse_url
+    from deploy.local.paths import home
+    from offline.features.clickhouse_rows import at_address, at_path
+
+    url = warehouse_url()
+    path = Path(known_endpoints().clickhouse_path or home().clickhouse)
+    return ClickHouseGold(at_address(url) if url else at_path(path))
+
+
+def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from offline.datasets.build import ROW_REASONS, SAMPLE_REASONS
+    from serving.records import iso
+
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "meta": asdict(data.meta), "report": report}, sort_keys=True))
+        return
+    console = Console(highlight=False)
+    table = Table(title="What became of every row", title_justify="left", box=None, pad_edge=False)
+    table.add_column("what")
+    table.add_column("rows", justify="right")
+    table.add_row("read", f"{report['rows_read']:,}")
+    for reason, n in report["rows_left_out"].items():
+        table.add_row(f"  left out: {ROW_REASONS[reason]}", f"{n:,}")
+    table.add_row("rows, which windows read", f"{report['rows']:,}")
+    for reason, n in report["samples_left_out"].items():
+        table.add_row(f"  no sample: {SAMPLE_REASONS[reason]}", f"{n:,}")
+    table.add_row("samples", f"{report['samples']:,}")
+    console.print(table)
+    table = Table(box=None, pad_edge=False)
+    for name in ("symbol", "rows", "samples", "up", "first", "last"):
+        table.add_column(name, justify="right" if name in {"rows", "samples", "up"} else "left")
+    for symbol, row in report["symbols"].items():
+        ends = [iso(row[k])[:16] if row["samples"] else "-" for k in ("first_ns", "last_ns")]
+        table.add_row(symbol, f"{row['rows']:,}", f"{row['samples']:,}", f"{row['up_share']:.3f}", *ends)
+    console.print(table)
+    nulls = [f"{n.removeprefix('features.')} {s:.0%}" for n, s in report["nulls"].items()]
+    if nulls:
+        console.print("null: " + ", ".join(nulls), style="dim", soft_wrap=True)
+    meta = data.meta
+    what = f"{meta.target} over {meta.horizon_bars} bars of {meta.timeframe}"
+    console.print(f"{folder}  {len(data.inputs)} inputs, {what}", soft_wrap=True)
+    console.print(f"sha256 {meta.sha256[:16]}  recipe {meta.recipe_hash[:16]}  {meta.data_snapshot_id}", soft_wrap=True)

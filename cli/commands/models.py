@@ -1,0 +1,212 @@
+"""``mps models``: what the registry knows of models."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from processors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from offline.registry.registry import Registry
+    from offline.registry.versions import ModelVersion
+    from offline.selection.objective import Candidate
+
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object or array.")
+NAME = click.argument("name")
+SHOWN = (
+    "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "timeframe",
+    "horizon_bars", "target", "universe", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
+    "parameters", "sharpe", "ece", "auc", "coverage", "latency_ms", "fair",
+)  # fmt: skip
+
+
+@click.group()
+def models() -> None:
+    """List, show and compare registered models, and print their cards.
+
+    A model is named by NAME and WHICH: a version (3) or an alias (candidate: the newest registered; canary: on trial
+    with live data; champion: the one that decides). The registry lies in the data folder, or where MPS_REGISTRY_DB and
+    MPS_REGISTRY_ARTIFACTS say (docs/models.md).
+
+    \b
+    mps models list
+    mps models show fx_15m champion
+    mps models compare fx_15m champion candidate
+    mps models card fx_15m candidate --out card.md
+    """
+
+
+@models.command(name="list")
+@click.argument("name", required=False)
+@JSON
+def list_models(*, name: str | None, as_json: bool) -> None:
+    """List the versions of NAME, or of all models, the newest last.
+
+    Sharpe is annual, out of sample, net of costs; ms is the median time of one row; fair: whether no symbol, asset
+    class, regime or session is served much worse than all together.
+    """
+    found = _registry().versions(name)
+    if as_json:
+        click.echo(json.dumps([v.as_json() for v in found]))
+        return
+    if not found:
+        raise ConfigError("mps models list", "models", name or "none", "one that was registered by a training")
+    table = Table(box=None, pad_edge=False)
+    for head in ("model", "aliases", "kind", "trained until", "Sharpe", "ECE", "AUC", "ms", "fair"):
+        table.add_column(head, justify="right" if head in {"Sharpe", "ECE", "AUC", "ms"} else "left", no_wrap=True)
+    for v in found:
+        f = v.facts
+        table.add_row(
+            v.label, ", ".join(v.aliases) or "-", f["kind"], f["trained_until"][:10], _number(f["sharpe"], 2),
+            _number(f["ece"], 3), _number(f["auc"], 3), _number(f["latency_ms"], 3), "yes" if f["fair"] else "NO",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@models.command()
+@NAME
+@click.argument("which")
+@JSON
+def show(*, name: str, which: str, as_json: bool) -> None:
+    """Show how a version was made, of what, and its main numbers.
+
+    Example: mps models show fx_15m candidate
+    """
+    found = _registry().find(name, which)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    when = datetime.fromtimestamp(found.created_ms / 1000, UTC).isoformat(timespec="seconds")
+    table.add_row("model", f"{found.label}  {', '.join(found.aliases)}")
+    table.add_row("registered", when.replace("+00:00", "Z"))
+    table.add_row("sha256", found.sha256)
+    table.add_row("schema", f"{found.facts['schema_topic']} version {found.facts['schema_version']}")
+    for side in ("inputs", "outputs"):
+        shapes = (f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in found.facts["signature"][side])
+        table.add_row(side, "; ".join(shapes))
+    for key in SHOWN:
+        table.add_row(key, _shown(found.facts[key]))
+    table.add_row("files", ", ".join(sorted(found.files)))
+    Console().print(table)
+
+
+@models.command()
+@NAME
+@click.argument("which", nargs=-1)
+@click.option("--instability", type=float, help="Cost of a deviation of 1 between the Sharpe ratios of folds.  [0.5]")
+@click.option("--dishonesty", type=float, help="Cost of an expected calibration error of 1.  [10]")
+@click.option("--delay", type=float, help="Cost of a millisecond of latency.  [0.01]")
+@click.option("--trials", "of_trials", is_flag=True, help="Rank the trials of the experiment too, not versions alone.")
+@JSON
+def compare(
+    *, name: str, which: tuple[str, ...], instability: float | None, dishonesty: float | None, delay: float | None,
+    of_trials: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Rank versions of NAME (all, if no WHICH is named) by Sharpe ratio, net of what makes it doubtful.
+
+    \b
+    score = Sharpe - instability * sd(Sharpe over folds) - dishonesty * ECE - delay * ms
+
+    skill is the deflated Sharpe ratio: the probability that there is any, given how many trials the experiment had and
+    how far they lie apart. Below the table stand the probability of backtest overfitting and the p-value that no trial
+    earns anything, of all trials, and what too few folds or trials cannot say.
+
+    Example: mps models compare fx_15m champion candidate --delay 0.1
+    """
+    from offline.selection.objective import Weights
+    from offline.selection.ranking import rank
+
+    registry = _registry()
+    chosen = [registry.find(name, w) for w in which] or registry.versions(name)
+    if not chosen:
+        raise ConfigError("mps models compare", "model", name, "one that was registered by a training")
+    experiments = sorted({v.facts["experiment"] for v in chosen})
+    if len(experiments) > 1:
+        raise ConfigError("mps models compare", "experiments", ", ".join(experiments), "versions of one experiment")
+    given = {"instability": instability, "dishonesty": dishonesty, "delay": delay}
+    trials = registry.trials(experiments[0])
+    # One that is named twice, by number and alias, stands once.
+    candidates = [_candidate(registry, v) for v in {v.version: v for v in chosen}.values()]
+    if of_trials:
+        candidates += [_of_trial(t) for t in trials.finished]
+    ranking = rank(candidates, trials, Weights(**{k: v for k, v in given.items() if v is not None}))
+    if as_json:
+        click.echo(json.dumps(ranking.as_json()))
+        return
+    console = Console()
+    console.print(ranking.as_table())
+    console.print(f"\n{len(trials)} trials of {experiments[0]} finished, {trials.n_failed} did not", highlight=False)
+    for remark in ranking.remarks():
+        console.print(remark, highlight=False, markup=False)
+
+
+@models.command()
+@NAME
+@click.argument("which")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write one file, plots inside.")
+@JSON
+def card(*, name: str, which: str, out: Path | None, as_json: bool) -> None:
+    """Print the model card: method, data, predictions by fold and regime, calibration, returns, fairness, limits.
+
+    As Markdown, without the plots on a terminal. --out writes it with the plots inside.
+
+    Example: mps models card fx_15m candidate --out card.md
+    """
+    from offline.registry.card_text import markdown
+    from offline.registry.writing import CARD_TEXT
+
+    registry = _registry()
+    found = registry.find(name, which)
+    if out is not None:
+        try:
+            out.write_bytes(registry.file(found, CARD_TEXT))
+        except OSError as e:
+            raise ConfigError(str(out), "file", e.strerror, "a file that can be written") from e
+        click.echo(f"{found.label} in {out}", err=as_json)
+    if as_json:
+        click.echo(json.dumps(registry.card(found)))
+    elif out is None:
+        click.echo(markdown(registry.card(found), {}), nl=False)
+
+
+def _registry() -> "Registry":
+    from offline.registry.place import Place
+    from offline.registry.registry import Registry
+
+    place = Place.from_environment()
+    if not place.exists():
+        raise ConfigError("registry", "MPS_REGISTRY_DB", place.shown(), "a registry: none was made here yet")
+    return Registry(place)
+
+
+def _candidate(registry: "Registry", version: "ModelVersion") -> "Candidate":
+    from offline.selection.objective import Candidate
+
+    returns = registry.evidence(version).returns
+    return Candidate(version.label, returns, version.facts["ece"], version.facts["latency_ms"])
+
+
+def _of_trial(trial: Any) -> "Candidate":
+    from offline.selection.objective import Candidate
+
+    return Candidate(f"trial {trial.label}", trial.returns, trial.ece, trial.latency_ms)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict | bool) or value is None else str(value)

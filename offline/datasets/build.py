@@ -1,0 +1,350 @@
+"""Gold rows into a ``TrainingSet``, with every row and sample that was left out counted by its reason.
+
+source -> rows of the universe -> sorted by symbol, time -> x (inputs, transformations)
+                                                         -> labels -> samples: warm, of good quality, labelled
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline import labels
+from offline.cross_join import with_cross
+from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress, Wanted
+from offline.datasets.training_set import F32, F64, I64, Meta, TrainingSet
+from offline.datasets.transforms import CODES, group_begin, transform
+from offline.recipes.features import Resolved
+from offline.recipes.recipe import ModelRecipe, UniverseSpec
+from processors.errors import ConfigError
+from processors.missing import is_warm
+from processors.runtime.batch import Columns
+from processors.runtime.strings import STRINGS
+from processors.score.inputs import input_matrix
+from processors.score.score import has_pack
+from schemas.features import WARMUP
+from schemas.instruments import load_instruments
+from schemas.timeframes import TIMEFRAME_NS
+
+Mask = NDArray[np.bool_]
+
+BESIDE = (
+    "ts", "symbol_id", "tf", "warm", "regime.label", "quality.stale", "quality.gap", "quality.outlier_frac",
+    "meta.close", "meta.realized_vol", "meta.spread_bp",
+)  # fmt: skip
+"""Fields that are read beside the inputs, after the rows are chosen."""
+
+ROW_REASONS = {
+    "other_timeframe": "of another timeframe",
+    "other_symbol": "of a symbol outside the universe",
+    "lacks_pack": "without a pack of the recipe",
+    "other_regime_model": "with the regime of another model",
+    "repeated": "of a bar that a later record has too",
+    "short_history": "of a symbol with fewer rows than min_history_bars",
+}
+SAMPLE_REASONS = {
+    "not_warm": "a window is not full",
+    "stale": "made of stale ticks",
+    "gap": "the bar lacks ticks",
+    "outliers": "too many cut ticks",
+    "null_input": "an optional input is null",
+    "no_volatility": "no volatility to measure the move by",
+    "label_after_end": "the symbol's rows end before the horizon",
+    "label_stretched": "the horizon crosses a night or a hole",
+    "label_flat": "the price did not move: no Sharpe ratio",
+}
+"""Reason -> what it means; of several the first one counts."""
+
+
+@dataclass(slots=True)
+class SymbolReport:
+    """Of one symbol: rows, samples, first and last sample, share of ups."""
+
+    rows: int
+    samples: int
+    first_ns: int
+    last_ns: int
+    up_share: float
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of every row: ``rows_read`` is ``rows`` and those left out, ``rows`` is ``samples`` and those."""
+
+    rows_read: int = 0
+    rows: int = 0
+    samples: int = 0
+    rows_left_out: dict[str, int] = field(default_factory=dict)
+    samples_left_out: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, SymbolReport] = field(default_factory=dict)
+    nulls: dict[str, float] = field(default_factory=dict)
+    """Input -> share of the samples in which it is null, where it is any."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report in words of JSON."""
+        return asdict(self)
+
+
+def wanted_of(recipe: ModelRecipe) -> Wanted:
+    """Return what a recipe reads."""
+    resolved = recipe.resolved()
+    gold = [i.name for i in resolved.inputs if i.name.startswith("regime.")]
+    gold += [f"features.{f.name}" for f in resolved.features if f.source != "cross"]
+    # Joined as a whole pack; nulls of unread columns would do no harm, but a source may bring only these.
+    of_cross = [f"features.{f.name}" for f in resolved.cross_pack.features] if resolved.cross_pack else []
+    beside = ("ts", "symbol_id", "tf", "packs", "waited_s")
+    return Wanted(
+        tuple(gold), (*beside, *of_cross) if of_cross else (), tuple(p.pack_id for p in resolved.packs),
+        recipe.universe.timeframe, symbols_of(recipe.universe), recipe.regime_model,
+    )  # fmt: skip
+
+
+def symbols_of(universe: UniverseSpec) -> tuple[str, ...] | None:
+    """Return the symbols that a universe names, ascending; None for all."""
+    if not (universe.symbols or universe.asset_classes or universe.roots):
+        return None
+    rows = load_instruments().rows
+    of_class = {r.symbol_id for r in rows if r.asset_class in universe.asset_classes}
+    of_root = {r.symbol_id for r in rows if r.partition_key in universe.roots}
+    return tuple(sorted({*universe.symbols, *of_class, *of_root}))
+
+
+def build(
+    recipe: ModelRecipe,
+    source: GoldSource,
+    progress: Progress = NO_PROGRESS,
+    step: Callable[[str], None] = lambda _: None,
+) -> tuple[TrainingSet, Report]:
+    """Return the training set of a recipe, and what was left out.
+
+    Parameters
+    ----------
+    progress
+        Called while the source is read.
+    step
+        Called with the name of each step as it begins.
+
+    Raises
+    ------
+    ConfigError
+        The source gives no row, or no sample is left; with the counts.
+    """
+    step("gold rows")
+    return from_rows(recipe, source.rows(wanted_of(recipe), progress), step)
+
+
+def from_rows(
+    recipe: ModelRecipe, rows: GoldRows, step: Callable[[str], None] = lambda _: None
+) -> tuple[TrainingSet, Report]:
+    """Return the training set of gold rows in any order; see ``build``."""
+    resolved, report = recipe.resolved(), Report(rows_read=len(rows.gold))
+    step("sort")
+    gold, symbol, symbols = _chosen(recipe, resolved, rows, report)
+    step("inputs")
+    if resolved.cross_pack is not None:
+        if rows.cross is None:
+            where = f"recipe {recipe.recipe_id}"
+            raise ConfigError(where, "rows of cross.v1", 0, f"a source of them, for {resolved.cross_pack.pack_id}")
+        gold = with_cross(gold, rows.cross, resolved.cross_pack)
+    x = inputs_of(recipe, resolved, gold, symbol)
+    step("labels")
+    made = make_labels(recipe, gold, symbol)
+    step("samples")
+    usable = _samples(recipe, resolved, gold, made, x, report)
+    ts = np.array(gold["ts"], np.int64)
+    at = np.flatnonzero(usable)
+    at = at[np.lexsort((symbol[at], ts[at]))]
+    _tell(report, x, symbol, symbols, ts, at, made.up, [i.name for i in recipe.inputs()])
+    if not len(at):
+        raise ConfigError(recipe.place("universe_spec"), "samples", 0, f"some: {_why(report)}; name more recordings")
+    packs = (*resolved.packs, *([resolved.cross_pack] if resolved.cross_pack else []))
+    meta = Meta(
+        recipe.recipe_id, recipe.hash, packs[0].pack_id, packs[0].hash, tuple(p.ref for p in packs),
+        recipe.universe.timeframe, recipe.label.horizon_bars, recipe.label.target, recipe.label.transform,
+        rows.snapshot_id,
+    )  # fmt: skip
+    data = TrainingSet(
+        recipe.inputs(), symbols, gold.layout.symbols["regime.label"], x, symbol, ts,
+        np.array(gold["regime.label"], np.int64), np.array(gold["meta.realized_vol"], np.float64),
+        np.array(gold["meta.spread_bp"], np.float64), at, made.end_ns[at], made.exit_ns[at], made.move[at], made.up[at],
+        made.target[at], meta,
+    )  # fmt: skip
+    return data.stamped(), report
+
+
+def _chosen(
+    recipe: ModelRecipe, resolved: Resolved, rows: GoldRows, report: Report
+) -> tuple[Columns, I64, tuple[str, ...]]:
+    """Return the rows of the universe by symbol and time, the symbol of each as a position, and the symbols."""
+    gold = rows.gold
+    left = np.ones(len(gold), np.bool_)
+    symbols = symbols_of(recipe.universe)
+    model = gold.layout.symbols["regime.model"].index(recipe.regime_model)
+
+    def leave_out(reason: str, bad: Mask) -> None:
+        n = int((left & bad).sum())
+        left[bad] = False
+        if n:
+            report.rows_left_out[reason] = n
+
+    leave_out("other_timeframe", gold["tf"] != STRINGS.code(recipe.universe.timeframe))
+    if symbols is not None:
+        leave_out("other_symbol", ~np.isin(gold["symbol_id"], [STRINGS.code(s) for s in symbols]))
+    lacks = np.zeros(len(gold), np.bool_)
+    for pack in resolved.packs:
+        lacks |= ~has_pack(gold, pack.pack_id, pack.hash)
+    leave_out("lacks_pack", lacks)
+    leave_out("other_regime_model", gold["regime.model"] != model)
+    # Codes differ from process to process: order by the texts.
+    codes, inverse = np.unique(np.asarray(gold["symbol_id"], np.int64)[left], return_inverse=True)
+    texts = [STRINGS.text(int(c)) for c in codes]
+    names = sorted(texts)
+    rank = np.full(len(gold), -1)
+    rank[left] = np.array([names.index(t) for t in texts], np.int64)[inverse]
+    ts = np.asarray(gold["ts"], np.int64)
+    at = np.flatnonzero(left)
+    at = at[np.lexsort((at, ts[at], rank[at]))]
+    last = np.r_[(rank[at][1:] != rank[at][:-1]) | (ts[at][1:] != ts[at][:-1]), np.ones(min(len(at), 1), np.bool_)]
+    bad = np.zeros(len(gold), np.bool_)
+    bad[at[~last]] = True
+    leave_out("repeated", bad)
+    count = np.bincount(rank[left], minlength=len(names))
+    short = np.flatnonzero(count < recipe.universe.min_history_bars)
+    leave_out("short_history", np.isin(rank, short) & left)
+    at = at[left[at]]
+    report.rows = len(at)
+    if not len(at):
+        raise ConfigError(recipe.place("universe_spec"), "gold rows", len(gold), f"some that fit: {_why(report)}")
+    kept, symbol = np.unique(rank[at], return_inverse=True)
+    return _read(gold, resolved, at), np.asarray(symbol, np.int64), tuple(names[i] for i in kept)
+
+
+def _read(gold: Columns, resolved: Resolved, at: I64) -> Columns:
+    """Return rows with the columns that are read: to copy the hundreds of others would be most of the work."""
+    inputs = [i.name for i in resolved.inputs if i.name in gold.layout.column]
+    names = tuple(dict.fromkeys((*BESIDE, *inputs)))
+    column: dict[str, tuple[bool, int]] = {}
+    kinds: tuple[list[str], list[str]] = ([], [])
+    for name in names:
+        is_float = gold.layout.column[name][0]
+        column[name] = (is_float, len(kinds[is_float]))
+        kinds[is_float].append(name)
+    ints: I64 = np.array([gold[name][at] for name in kinds[0]], np.int64)
+    floats: F64 = np.array([gold[name][at] for name in kinds[1]], np.float64)
+    layout = replace(gold.layout, names=names, column=column, n_ints=len(kinds[0]), n_floats=len(kinds[1]))
+    return Columns(layout, ints, floats, gold.offset[at])
+
+
+def _why(report: Report) -> str:
+    told = [f"{n:,} {SAMPLE_REASONS[r]}" for r, n in report.samples_left_out.items()]
+    told += [f"{n:,} {ROW_REASONS[r]}" for r, n in report.rows_left_out.items()]
+    return "; ".join(told) or "the source gave none"
+
+
+def inputs_of(recipe: ModelRecipe, resolved: Resolved, gold: Columns, symbol: I64) -> F32:
+    """Return ``x`` of rows by symbol and time: the inputs as score makes them, then the transformations."""
+    plain = input_matrix(gold, resolved.inputs)
+    place = {i.name.removeprefix("features."): j for j, i in enumerate(resolved.inputs)}
+    made = [
+        (CODES[step.kind], place[name], bars)
+        for step in recipe.transformations for name in step.features for bars in step.bars
+    ]  # fmt: skip
+    if not made:
+        return plain
+    x = np.empty((len(plain), plain.shape[1] + len(made)), np.float32)
+    x[:, : plain.shape[1]] = plain
+    begin, out = group_begin(symbol), np.empty(len(plain), np.float32)
+    for j, (kind, column, bars) in enumerate(made):
+        transform(kind, np.ascontiguousarray(plain[:, column]), begin, bars, out)
+        x[:, plain.shape[1] + j] = out
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of every row, NaN and -1 where there is none; ``after_end`` is true where the symbol's rows end before."""
+
+    move: F64
+    up: F64
+    target: F64
+    end_ns: I64
+    exit_ns: I64
+    unit: F64
+    after_end: Mask
+
+
+def make_labels(recipe: ModelRecipe, gold: Columns, symbol: I64) -> Labels:
+    """Return the labels of rows by symbol and time."""
+    spec, n = recipe.label, len(gold)
+    h, tf_ns = spec.horizon_bars, TIMEFRAME_NS[recipe.universe.timeframe]
+    ts, close = np.array(gold["ts"], np.int64), np.array(gold["meta.close"], np.float64)
+    log_return, end = np.empty(n), np.empty(n, np.int64)
+    labels.forward_log_return(
+        ts, symbol, close, np.full(n, tf_ns), np.full(n, h, np.int64), spec.stretch_max, log_return, end
+    )
+    unit = np.array(gold["meta.realized_vol"], np.float64) * np.sqrt(h)
+    move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
+    up, target, exit_ns = np.where(move > 0, 1.0, 0.0), move, end
+    if spec.target == "forward_return" and spec.transform == "none":
+        target = log_return
+    elif spec.target == "sign":
+        target = up
+    elif spec.target == "forward_sharpe":
+        target, exit_ns = np.empty(n), np.empty(n, np.int64)
+        labels.forward_sharpe(ts, symbol, close, tf_ns, h, spec.stretch_max, target, exit_ns)
+    elif spec.target == "triple_barrier":
+        bars, target, exit_ns = spec.barriers, np.empty(n), np.empty(n, np.int64)
+        assert bars is not None, "a spec of barriers has them"
+        labels.triple_barrier(
+            ts, symbol, close, unit, tf_ns, h, spec.stretch_max, bars.up, bars.down, bars.at_time == "sign", target,
+            exit_ns,
+        )  # fmt: skip
+    if spec.transform == "winsorized":
+        target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
+    if spec.target in {"forward_sharpe", "triple_barrier"}:
+        up = np.where(target > 0, 1.0, 0.0)
+    beyond = np.arange(n) + h
+    after_end = (beyond >= n) | (symbol[np.minimum(beyond, n - 1)] != symbol)
+    return Labels(move, up, target, np.maximum(end, exit_ns), exit_ns, unit, after_end)
+
+
+def _samples(recipe: ModelRecipe, resolved: Resolved, gold: Columns, made: Labels, x: F32, report: Report) -> Mask:
+    """Return which rows are samples, and count the others by the first reason against each."""
+    required = [f"features.{f.name}" for f in resolved.features if f.missing_policy == WARMUP and f.source != "cross"]
+    values = np.array([gold[name] for name in required], np.float64).reshape(len(required), len(gold))
+    warm = (np.asarray(gold["warm"]) != 0) & is_warm(values, np.arange(len(required)))
+    quality, no_label = recipe.quality, np.isnan(made.move)
+    none = np.zeros(len(gold), np.bool_)
+    reasons = {
+        "not_warm": ~warm,
+        "stale": np.asarray(gold["quality.stale"]) != 0 if quality.drop_stale else none,
+        "gap": np.asarray(gold["quality.gap"]) != 0 if quality.drop_gap else none,
+        "outliers": np.asarray(gold["quality.outlier_frac"]) > quality.outlier_frac_max,
+        "null_input": np.isnan(x).any(axis=1) if recipe.missing == "drop" else none,
+        "no_volatility": ~(made.unit > 0),
+        "label_after_end": made.after_end,
+        "label_stretched": no_label,
+        "label_flat": np.isnan(made.target),
+    }
+    usable = np.ones(len(gold), np.bool_)
+    for reason, bad in reasons.items():
+        n = int((usable & bad).sum())
+        usable &= ~bad
+        if n:
+            report.samples_left_out[reason] = n
+    report.samples = int(usable.sum())
+    return usable
+
+
+def _tell(
+    report: Report, x: F32, symbol: I64, symbols: tuple[str, ...], ts: I64, at: I64, up: F64, names: list[str]
+) -> None:
+    for i, name in enumerate(symbols):
+        own = at[symbol[at] == i]
+        told = (int(ts[own[0]]), int(ts[own[-1]]), float(up[own].mean())) if len(own) else (0, 0, 0.0)
+        report.symbols[name] = SymbolReport(int((symbol == i).sum()), len(own), *told)
+    if len(at):
+        share = np.isnan(x[at]).mean(axis=0)
+        report.nulls = {name: float(s) for name, s in zip(names, share, strict=True) if s > 0}

@@ -1,0 +1,174 @@
+"""LightGBM: one booster for the probability, and one for each of three quantiles of the move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightgbm as lgb
+import numpy as np
+import onnx
+
+from offline.export.lightgbm_trees import lightgbm_forest, refuse_unexportable
+from offline.export.trees import Forest, edge_rows, forests_graph
+from offline.models.checkpoint import Checkpoint, fingerprint
+from offline.models.estimator import F32, F64, Progress, Raw, Samples
+from offline.models.parameters import levels, within
+
+PARTS = ("probability", "low", "middle", "high")
+_INF = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class LgbmParameters:
+    """What the boosters learn with, in LightGBM's own words but for the first four.
+
+    Parameters
+    ----------
+    rounds
+        Most trees of a booster.
+    patience
+        Rounds without a better loss on the samples to stop on; 0 takes all rounds.
+    coverage
+        Nominal share of moves between the low and the high quantile.
+    threads
+        One: what is trained beside it has the other cores, and sums keep one order.
+    num_leaves, learning_rate, min_data_in_leaf
+        Shallow, slow and heavily averaged: some thousand overlapping labels hold little to learn.
+    """
+
+    rounds: int = 400
+    patience: int = 40
+    coverage: float = 0.9
+    threads: int = 1
+    num_leaves: int = 15
+    max_depth: int = -1
+    learning_rate: float = 0.03
+    min_data_in_leaf: int = 60
+    feature_fraction: float = 0.7
+    bagging_fraction: float = 0.7
+    bagging_freq: int = 1
+    lambda_l1: float = 0.0
+    lambda_l2: float = 5.0
+    min_gain_to_split: float = 0.0
+    max_bin: int = 255
+
+    def __post_init__(self) -> None:
+        """Refuse what LightGBM cannot learn with."""
+        for name, low, high in (
+            ("rounds", 1, 100_000), ("patience", 0, _INF), ("coverage", 0.01, 0.999), ("threads", 1, 1024),
+            ("num_leaves", 2, 131_072), ("max_depth", -1, 1000), ("learning_rate", 1e-6, 1.0),
+            ("min_data_in_leaf", 1, _INF), ("feature_fraction", 1e-3, 1.0), ("bagging_fraction", 1e-3, 1.0),
+            ("bagging_freq", 0, _INF), ("lambda_l1", 0, _INF), ("lambda_l2", 0, _INF),
+            ("min_gain_to_split", 0, _INF), ("max_bin", 2, 65_535),
+        ):  # fmt: skip
+            within("model lgbm", name, getattr(self, name), low, high)
+
+    def booster(self, seed: int) -> dict[str, Any]:
+        """Return the parameters of a booster: the same bytes on every run."""
+        ours = ("rounds", "patience", "coverage", "threads")
+        own = {name: getattr(self, name) for name in self.__slots__ if name not in ours}
+        fixed = {
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.threads,
+            "seed": seed,
+            "verbose": -1,
+        }
+        return own | fixed
+
+
+class LgbmEstimator:
+    """Learns the four boosters, one after another."""
+
+    kind: ClassVar[str] = "lgbm"
+    parameters: ClassVar[type] = LgbmParameters
+
+    def __init__(self, parameters: LgbmParameters | None = None) -> None:
+        self.window_bars = 1
+        self.given = parameters or LgbmParameters()
+
+    def fit(
+        self, train: Samples, valid: Samples, *, seed: int, progress: Progress, checkpoint: Path | None
+    ) -> "LgbmFitted":
+        """Return the boosters; see ``Estimator.fit``."""
+        kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, seed, lgb.__version__, train, valid))
+        texts = []
+        for i, name in enumerate(PARTS):
+
+            def note(share: float, i: int = i, name: str = name) -> None:
+                progress(name, (i + share) / len(PARTS))
+
+            texts.append(kept.part(name, lambda i=i, note=note: self._booster(i, train, valid, seed, note)))  # type: ignore[misc]
+            progress(name, (i + 1) / len(PARTS))
+        return LgbmFitted(tuple(texts))
+
+    def _booster(self, part: int, train: Samples, valid: Samples, seed: int, note: Callable[[float], None]) -> str:
+        """Return one booster as its text, cut to its best round."""
+        params = self.given.booster(seed)
+        if part == 0:
+            params |= {"objective": "binary"}
+            label, valid_label = train.up, valid.up
+        else:
+            params |= {"objective": "quantile", "alpha": levels(self.given.coverage)[part - 1]}
+            label, valid_label = train.move, valid.move
+        rows = lgb.Dataset(train.x, label, weight=train.weight, params={"verbose": -1})
+        callbacks: list[Any] = [lambda env: note((env.iteration + 1) / self.given.rounds)]
+        stops = len(valid) > 0 and self.given.patience > 0
+        if stops:
+            callbacks.append(lgb.early_stopping(self.given.patience, verbose=False))
+        watched = [lgb.Dataset(valid.x, valid_label, weight=valid.weight, reference=rows)] if stops else []
+        booster = lgb.train(params, rows, self.given.rounds, valid_sets=watched, callbacks=callbacks)
+        text: str = booster.model_to_string(num_iteration=booster.best_iteration if stops else None)
+        return text
+
+
+class LgbmFitted:
+    """Four boosters, as they were read from their texts: one that was kept on disk is the same.
+
+    Parameters
+    ----------
+    texts
+        LightGBM's own form of each of ``PARTS``.
+
+    Raises
+    ------
+    ExportError
+        A booster has no ONNX form.
+    """
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self.texts = texts
+        self.boosters = tuple(lgb.Booster(model_str=text) for text in texts)
+        refuse_unexportable(self.boosters[0])
+        for booster in self.boosters[1:]:
+            refuse_unexportable(booster, ("quantile",))
+
+    def predict(self, x: F32) -> Raw:
+        """Return the sums of leaves, in float64."""
+        rows = x.astype(np.float64)
+        found = [np.asarray(b.predict(rows, raw_score=True, num_threads=1), np.float64) for b in self.boosters]
+        return Raw(found[0], np.stack(found[1:], axis=1))
+
+    def forests(self) -> tuple[Forest, ...]:
+        """Return the trees of each booster."""
+        return tuple(lightgbm_forest(b) for b in self.boosters)
+
+    def graph(self) -> onnx.ModelProto:
+        """Return the boosters as nodes of one graph."""
+        logit, low, middle, high = self.forests()
+        return forests_graph(self.boosters[0].num_feature(), logit, (low, middle, high))
+
+    def edge_rows(self, base: F32) -> F32:
+        """Return rows that reach every split of every booster and stand on it."""
+        return edge_rows(self.forests(), base)
+
+    def importance(self, x: F32) -> F64:
+        """Return the mean absolute SHAP value of each input in the log-odds, shape (n_inputs,).
+
+        References
+        ----------
+        Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees".
+        """
+        shares = np.asarray(self.boosters[0].predict(x.astype(np.float64), pred_contrib=True, num_threads=1))
+        return np.asarray(np.abs(shares[:, :-1]).mean(axis=0), np.float64)

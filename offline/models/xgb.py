@@ -1,0 +1,189 @@
+"""XGBoost: one booster for the probability, and one for each of three quantiles of the move."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx
+import xgboost as xgb
+
+from offline.export.trees import Forest, edge_rows, forests_graph
+from offline.export.xgboost_trees import xgboost_forest
+from offline.models.checkpoint import Checkpoint, fingerprint
+from offline.models.estimator import F32, F64, Progress, Raw, Samples
+from offline.models.parameters import levels, within
+
+PARTS = ("probability", "low", "middle", "high")
+_INF = float("inf")
+_LARGEST = np.finfo(np.float32).max
+
+
+@dataclass(frozen=True, slots=True)
+class XgbParameters:
+    """What the boosters learn with, in XGBoost's own words but for the first four.
+
+    Parameters
+    ----------
+    rounds, patience, coverage, threads
+        As of LightGBM.
+    max_depth, eta, min_child_weight
+        Shallow, slow and heavily averaged: some thousand overlapping labels hold little to learn. The weight of a leaf
+        is that of its second derivatives, a quarter of its rows for a probability.
+    """
+
+    rounds: int = 400
+    patience: int = 40
+    coverage: float = 0.9
+    threads: int = 1
+    max_depth: int = 4
+    eta: float = 0.03
+    min_child_weight: float = 15.0
+    subsample: float = 0.7
+    colsample_bytree: float = 0.7
+    reg_alpha: float = 0.0
+    reg_lambda: float = 5.0
+    gamma: float = 0.0
+    max_bin: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what XGBoost cannot learn with."""
+        for name, low, high in (
+            ("rounds", 1, 100_000), ("patience", 0, _INF), ("coverage", 0.01, 0.999), ("threads", 1, 1024),
+            ("max_depth", 1, 30), ("eta", 1e-6, 1.0), ("min_child_weight", 0, _INF), ("subsample", 1e-3, 1.0),
+            ("colsample_bytree", 1e-3, 1.0), ("reg_alpha", 0, _INF), ("reg_lambda", 0, _INF), ("gamma", 0, _INF),
+            ("max_bin", 2, 65_535),
+        ):  # fmt: skip
+            within("model xgb", name, getattr(self, name), low, high)
+
+    def booster(self, seed: int) -> dict[str, Any]:
+        """Return the parameters of a booster: the same bytes on every run."""
+        ours = ("rounds", "patience", "coverage", "threads")
+        own = {name: getattr(self, name) for name in self.__slots__ if name not in ours}
+        return own | {"tree_method": "hist", "nthread": self.threads, "seed": seed, "verbosity": 0}
+
+
+class _Note(xgb.callback.TrainingCallback):
+    """Tells the share of the rounds that is done."""
+
+    def __init__(self, note: Callable[[float], None], rounds: int) -> None:
+        self._note, self._rounds = note, rounds
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 (XGBoost's signature)
+        """Tell it, and go on."""
+        self._note((epoch + 1) / self._rounds)
+        return False
+
+
+class XgbEstimator:
+    """Learns the four boosters, one after another."""
+
+    kind: ClassVar[str] = "xgb"
+    parameters: ClassVar[type] = XgbParameters
+
+    def __init__(self, parameters: XgbParameters | None = None) -> None:
+        self.window_bars = 1
+        self.given = parameters or XgbParameters()
+
+    def fit(
+        self, train: Samples, valid: Samples, *, seed: int, progress: Progress, checkpoint: Path | None
+    ) -> "XgbFitted":
+        """Return the boosters; see ``Estimator.fit``."""
+        kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, seed, xgb.__version__, train, valid))
+        texts = []
+        for i, name in enumerate(PARTS):
+
+            def note(share: float, i: int = i, name: str = name) -> None:
+                progress(name, (i + share) / len(PARTS))
+
+            texts.append(kept.part(name, lambda i=i, note=note: self._booster(i, train, valid, seed, note)))  # type: ignore[misc]
+            progress(name, (i + 1) / len(PARTS))
+        return XgbFitted(tuple(texts))
+
+    def _booster(self, part: int, train: Samples, valid: Samples, seed: int, note: Callable[[float], None]) -> str:
+        """Return one booster in XGBoost's binary form as text, cut to its best round."""
+        params = self.given.booster(seed)
+        if part == 0:
+            # One loss on either side of the stop: the log-likelihood.
+            params |= {"objective": "binary:logistic", "eval_metric": "logloss"}
+            label, valid_label = train.up, valid.up
+        else:
+            # A leaf of a quantile has no second derivatives but its rows.
+            level = levels(self.given.coverage)[part - 1]
+            params |= {"objective": "reg:quantileerror", "quantile_alpha": level, "eval_metric": "quantile"}
+            label, valid_label = train.move, valid.move
+        rows = _matrix(train.x, self.given.threads, label=label, weight=train.weight)
+        stops = len(valid) > 0 and self.given.patience > 0
+        watched = (
+            [(_matrix(valid.x, self.given.threads, label=valid_label, weight=valid.weight), "valid")] if stops else []
+        )
+        booster = xgb.train(
+            params, rows, self.given.rounds, evals=watched, verbose_eval=False,
+            early_stopping_rounds=self.given.patience if stops else None,
+            callbacks=[_Note(note, self.given.rounds)],
+        )  # fmt: skip
+        if stops:
+            booster = booster[: booster.best_iteration + 1]
+        return base64.b64encode(bytes(booster.save_raw("ubj"))).decode()
+
+
+def _matrix(x: F32, threads: int, **more: F64) -> xgb.DMatrix:
+    """Return rows as XGBoost trains on them: it refuses infinities, and the largest numbers fall on the same side."""
+    return xgb.DMatrix(np.clip(x, -_LARGEST, _LARGEST), nthread=threads, missing=np.nan, **more)
+
+
+class XgbFitted:
+    """Four boosters, as they were read from their binary form: one that was kept on disk is the same.
+
+    Parameters
+    ----------
+    texts
+        Each of ``PARTS`` in XGBoost's binary form, in base 64.
+
+    Raises
+    ------
+    ExportError
+        A booster has no ONNX form.
+    """
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self.texts = texts
+        self.boosters = tuple(_read(text) for text in texts)
+        self._forests = tuple(xgboost_forest(b) for b in self.boosters)
+
+    def predict(self, x: F32) -> Raw:
+        """Return the margins, sums of float32."""
+        rows = np.ascontiguousarray(x, np.float32)
+        found = [np.asarray(b.inplace_predict(rows, predict_type="margin"), np.float64) for b in self.boosters]
+        return Raw(found[0], np.stack(found[1:], axis=1))
+
+    def forests(self) -> tuple[Forest, ...]:
+        """Return the trees of each booster."""
+        return self._forests
+
+    def graph(self) -> onnx.ModelProto:
+        """Return the boosters as nodes of one graph."""
+        logit, low, middle, high = self._forests
+        return forests_graph(self.boosters[0].num_features(), logit, (low, middle, high))
+
+    def edge_rows(self, base: F32) -> F32:
+        """Return rows that reach every split of every booster and stand on it."""
+        return edge_rows(self._forests, base)
+
+    def importance(self, x: F32) -> F64:
+        """Return the mean absolute SHAP value of each input in the log-odds, shape (n_inputs,).
+
+        References
+        ----------
+        Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees".
+        """
+        shares = self.boosters[0].predict(_matrix(x, 1), pred_contribs=True)
+        return np.asarray(np.abs(shares[:, :-1]).mean(axis=0), np.float64)
+
+
+def _read(text: str) -> xgb.Booster:
+    booster = xgb.Booster({"nthread": 1, "verbosity": 0})
+    booster.load_model(bytearray(base64.b64decode(text)))
+    return booster

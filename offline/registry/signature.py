@@ -1,0 +1,136 @@
+"""What a model file reads and gives, under which schemas, and whether those are what is served."""
+
+import hashlib
+import json
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import yaml
+
+from processors.errors import ConfigError
+from processors.score.model import Model
+from schemas.features import CATALOGS, FOUNDING_PACK, load_pack, pack_ref
+from schemas.registry import load_registry
+
+TOPIC = "gold.v1"
+_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
+WARM_UP, CALLS = 20, 300
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What rows are served with.
+
+    Parameters
+    ----------
+    packs
+        Each as ``id@hash``.
+    topic, version
+        The topic of the rows, and the newest version of its schema.
+    """
+
+    packs: tuple[str, ...]
+    topic: str
+    version: int
+
+    @classmethod
+    def here(cls, pack_ids: Collection[str] = (FOUNDING_PACK,)) -> "Served":
+        """Return what this checkout serves.
+
+        Raises
+        ------
+        ConfigError
+            A pack is not in it.
+        """
+        return cls(tuple(load_pack(p).ref for p in pack_ids), TOPIC, load_registry().current(TOPIC).version)
+
+
+def refuse_unserved(label: str, model: Model, schema: tuple[str, int], served: Served) -> None:
+    """Refuse a model that was trained on other rows than are served.
+
+    Parameters
+    ----------
+    label
+        Name and version of the model, for messages.
+    schema
+        Topic of the rows that it was trained on, and the version of their schema then. A newer version of the same
+        topic reads as the old one did, and inputs are found by name; an older one may lack some.
+
+    Raises
+    ------
+    ConfigError
+        Pack or schema is another.
+    """
+    own = pack_ref(model.card.pack_id, model.card.pack_hash)
+    if own not in served.packs:
+        same = [p for p in served.packs if p.partition("@")[0] == model.card.pack_id]
+        what = f"{same[0]}: the pack has other features now, so train anew" if same else ", ".join(served.packs)
+        raise ConfigError(label, "pack", own, f"what is served, {what}")
+    topic, version = schema
+    if topic != served.topic or version > served.version:
+        have = f"{served.topic} version {served.version}"
+        raise ConfigError(label, "schema", f"{topic} version {version}", f"what is served, {have} (or older)")
+
+
+def signature(model: Model) -> dict[str, list[dict[str, Any]]]:
+    """Return name, dtype and shape of each input and output of the graph, -1 for any length."""
+    sides = (("inputs", model.session.get_inputs()), ("outputs", model.session.get_outputs()))
+    return {
+        side: [
+            {"name": t.name, "dtype": _DTYPES.get(t.type, t.type), "shape": [_length(d) for d in t.shape]}
+            for t in tensors
+        ]
+        for side, tensors in sides
+    }
+
+
+def _length(dimension: object) -> int:
+    return dimension if isinstance(dimension, int) else -1
+
+
+def mlmodel(model: Model, run_id: str) -> str:
+    """Return the file ``MLmodel`` beside the graph: MLflow's own loaders read the folder with it."""
+    import onnx
+
+    sides = {
+        side: json.dumps(
+            [{"name": t["name"], "tensor-spec": {k: t[k] for k in ("dtype", "shape")}, "type": "tensor"}
+             for t in tensors]
+        )
+        for side, tensors in signature(model).items()
+    }  # fmt: skip
+    providers = ["CPUExecutionProvider"]
+    flavor = {"data": "model.onnx", "onnx_version": onnx.__version__, "providers": providers, "code": None}
+    whole = {
+        "artifact_path": "model",
+        "flavors": {"onnx": flavor, "python_function": {"data": "model.onnx", "loader_module": "mlflow.onnx"}},
+        "run_id": run_id,
+        "signature": {**sides, "params": None},
+    }
+    return str(yaml.safe_dump(whole, sort_keys=True))
+
+
+def digests() -> dict[str, str]:
+    """Return the SHA-256 of every catalog that gives features their meaning."""
+    files = sorted(p for p in CATALOGS.iterdir() if p.suffix in {".csv", ".yaml"})
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def schema_here() -> tuple[str, int]:
+    """Return topic and version of the rows that are trained on now."""
+    return TOPIC, load_registry().current(TOPIC).version
+
+
+def latency_ms(model: Model) -> dict[str, float]:
+    """Return median and 99th percentile of the time of one row through the graph, one thread, this machine."""
+    tensor = model.session.get_inputs()[0]
+    x = np.zeros([_length(d) if _length(d) > 0 else 1 for d in tensor.shape], np.float32)
+    took = np.empty(CALLS)
+    for call in range(-WARM_UP, CALLS):
+        begun = time.perf_counter()
+        model.session.run(None, {tensor.name: x})
+        took[max(call, 0)] = 1e3 * (time.perf_counter() - begun)
+    return {"p50": float(np.median(took)), "p99": float(np.quantile(took, 0.99))}

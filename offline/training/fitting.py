@@ -1,0 +1,125 @@
+"""One fit: the estimator of a recipe on one part of a window, calibrated and conformalised on another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.calibration import sigmoid
+from offline.calibrators import Calibrator, Platt, calibrated
+from offline.conformal.quantile_regression import calibrate_quantiles
+from offline.conformal.quantiles import upper
+from offline.datasets.training_set import TrainingSet
+from offline.export.head import Head, curve_of
+from offline.models.estimator import Estimator, Fitted, Raw, Samples, make_estimator
+from offline.recipes.recipe import ModelRecipe
+from offline.training.parts import Parts
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+Progress = Callable[[str, float], None]
+PREDICT_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model says of n samples: probability of up, low and high bound of the move."""
+
+    probability: F64
+    low: F64
+    high: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A fitted model with what stands between it and its file."""
+
+    fitted: Fitted
+    head: Head
+    calibrator: Calibrator
+    window_bars: int
+
+    def raw(self, data: TrainingSet, samples: I64) -> Raw:
+        """Return the model's own prediction of samples."""
+        parts = [
+            self.fitted.predict(inputs_of(data, samples[i : i + PREDICT_ROWS], self.window_bars))
+            for i in range(0, len(samples), PREDICT_ROWS)
+        ]
+        if not parts:
+            return Raw(np.zeros(0), np.zeros((0, 3)))
+        return Raw(np.concatenate([p.logit for p in parts]), np.concatenate([p.quantiles for p in parts]))
+
+    def say(self, data: TrainingSet, samples: I64) -> Said:
+        """Return calibrated probabilities and conformal bounds of samples."""
+        logit, _, bounds = self.head.apply(self.raw(data, samples))
+        return Said(sigmoid(logit), bounds[:, 0], bounds[:, 1])
+
+
+def estimator_of(recipe: ModelRecipe) -> Estimator:
+    """Return the estimator that a recipe names."""
+    return make_estimator(recipe.model.kind, {"coverage": recipe.conformal.coverage, **recipe.model.params})
+
+
+def inputs_of(data: TrainingSet, samples: I64, window_bars: int) -> NDArray[np.float32]:
+    """Return what a model reads of samples: rows, or windows of rows."""
+    at = data.at[samples]
+    return data.x[at] if window_bars == 1 else data.windows(at, window_bars)
+
+
+def samples_of(data: TrainingSet, samples: I64, window_bars: int) -> Samples:
+    """Return samples as an estimator takes them. Each weighs the same: horizons of a recipe are of one length."""
+    at = data.at[samples]
+    return Samples(
+        inputs_of(data, samples, window_bars), data.move[samples], data.up[samples], np.ones(len(samples)),
+        data.regime[at], data.symbol[at],
+    )  # fmt: skip
+
+
+def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path | None, progress: Progress) -> Trained:
+    """Return the model of the parts of a window.
+
+    Parameters
+    ----------
+    checkpoint
+        See ``Estimator.fit``.
+    """
+    estimator = estimator_of(recipe)
+    window = estimator.window_bars
+    fitted = estimator.fit(
+        samples_of(data, parts.fit, window), samples_of(data, parts.stop, window), seed=recipe.seed,
+        progress=progress, checkpoint=checkpoint,
+    )  # fmt: skip
+    plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window)
+    raw = plain.raw(data, parts.calibrate)
+    calibrator = calibrator_of(recipe, raw.logit, data.up[parts.calibrate])
+    down, up = offsets_of(recipe, raw.quantiles, data.move[parts.calibrate])
+    return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window)
+
+
+def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64) -> Calibrator:
+    """Return the calibration by rows that the model was not fitted on.
+
+    Neighbouring labels share all but one of their bars, so a row counts as one over the horizon.
+    """
+    if recipe.calibration.method == "none":
+        return Platt(1.0, 0.0)
+    weight = np.full(len(logit), 1.0 / recipe.label.horizon_bars)
+    return calibrated(recipe.calibration.method, logit, up, weight)
+
+
+def offsets_of(recipe: ModelRecipe, quantiles: F64, move: F64) -> tuple[float, float]:
+    """Return by how much the low and the high quantile are moved out, so that the interval holds its share.
+
+    ``cqr`` moves both alike, ``cqr_two_sided`` each by its own rows.
+    """
+    ordered = np.sort(quantiles, axis=1)
+    scores = calibrate_quantiles(move, ordered[:, 0], ordered[:, 2])
+    coverage = recipe.conformal.coverage
+    if recipe.conformal.method == "cqr":
+        q = float(upper(np.maximum(scores.below, scores.above), coverage))
+        return q, q
+    down, up = (float(upper(side, 0.5 + coverage / 2.0)) for side in (scores.below, scores.above))
+    return down, up

@@ -1,0 +1,90 @@
+"""Which samples train and which judge, by the validation that a recipe asks for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.datasets.training_set import TrainingSet
+from offline.recipes.recipe import ModelRecipe
+from offline.validation.combinatorial import CombinatorialPurged
+from offline.validation.kfold import PurgedKFold
+from offline.validation.leakage import check_leakage
+from offline.validation.panel import Panel, split_panel
+from offline.validation.split import Splitter
+from offline.validation.walk_forward import WalkForward
+from processors.errors import ConfigError
+from schemas.timeframes import TIMEFRAME_NS
+
+I64 = NDArray[np.int64]
+
+FIRST_TRAIN_SHARE = 0.4
+"""Share of all times in the first training window of walk-forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Positions of samples: those that train, and each block of those that judge.
+
+    Parameters
+    ----------
+    paths
+        Of each block, the path through all time that it is part of: 0 but for combinatorial folds.
+    """
+
+    number: int
+    train: I64
+    tests: tuple[I64, ...]
+    paths: tuple[int, ...]
+
+
+def embargo_ns(recipe: ModelRecipe) -> int:
+    """Return the recipe's embargo as time."""
+    return recipe.validation.embargo_bars * TIMEFRAME_NS[recipe.universe.timeframe]
+
+
+def folds_of(recipe: ModelRecipe, data: TrainingSet, offered: I64) -> list[Fold]:
+    """Return the folds of a recipe over some samples, each checked for leaks.
+
+    Parameters
+    ----------
+    offered
+        Positions of the samples that may be used; ascending by time.
+
+    Raises
+    ------
+    ConfigError
+        There are fewer times than folds need.
+    LeakageError
+        A training label reaches into the time that judges it: a fault of ours, never of the data.
+    """
+    ts, end = data.ts_ns[data.at[offered]], data.end_ns[offered]
+    n_times = len(np.unique(ts))
+    splitter = _splitter(recipe, n_times)
+    keep_clear = embargo_ns(recipe)
+    out = []
+    for number, split in enumerate(split_panel(splitter, Panel(ts, end, data.symbol[data.at[offered]]), keep_clear)):
+        train = split.train
+        for test in split.tests:
+            check_leakage(train, test, ts, end, keep_clear)
+        out.append(Fold(number, offered[train], tuple(offered[t] for t in split.tests), _paths(splitter, number)))
+    return out
+
+
+def _splitter(recipe: ModelRecipe, n_times: int) -> Splitter:
+    v = recipe.validation
+    if v.scheme == "combinatorial":
+        return CombinatorialPurged(v.folds, v.test_folds)
+    if v.scheme == "kfold":
+        return PurgedKFold(v.folds)
+    train = int(n_times * FIRST_TRAIN_SHARE)
+    test = (n_times - train) // v.folds
+    if test < 1:
+        raise ConfigError(recipe.place("validation"), "folds", v.folds, f"fewer: there are {n_times} times")
+    # What does not divide goes to the first training window, so that the last fold ends with the rows.
+    return WalkForward(test_size=test, train_size=n_times - v.folds * test, expand_train=v.expanding)
+
+
+def _paths(splitter: Splitter, number: int) -> tuple[int, ...]:
+    """Return the path of each test block of a split."""
+    return tuple(splitter.path_ids[number].tolist()) if isinstance(splitter, CombinatorialPurged) else (0,)

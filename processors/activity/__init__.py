@@ -1,0 +1,1 @@
+"""Bars by activity: ticks, volume, money and their imbalances."""

@@ -1,0 +1,1 @@
+"""The venues: one small parser each."""

@@ -1,0 +1,164 @@
+"""Feature requests of both doors, gRPC and REST: checked, answered in the right thread, refused with a reason.
+
+request -> engine's thread: Redis, decoding -> is a row missing there? -> another thread: ClickHouse, back-fills
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeVar
+
+from offline.features.rows import FeatureRows
+from offline.features.service import FeatureService, Found
+from processors.errors import ConfigError, PlatformError, RetryableError
+from schemas.features import FOUNDING_PACK
+from schemas.instruments import load_instruments
+from serving.batcher import Batcher
+from serving.records import iso
+
+HISTORY_THREADS = 4
+HISTORY_PENDING_MAX = 64
+"""Requests that wait for history, some seconds of work; more are refused, not queued."""
+
+T = TypeVar("T")
+Kind = Literal["invalid", "not_found", "away", "busy", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why there is no answer.
+
+    Parameters
+    ----------
+    where, key, value, remedy
+        Of a setting or an argument that is wrong, where it is one.
+    """
+
+    kind: Kind
+    message: str
+    where: str = ""
+    key: str = ""
+    value: Any = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureAnswer:
+    """Rows, and for each symbol without one the reason."""
+
+    rows: FeatureRows
+    missing: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request as it came: what is wrong with it is found by the service.
+
+    Parameters
+    ----------
+    as_of_ns
+        None: now.
+    known_by_ns
+        None: not asked.
+    """
+
+    symbols: Sequence[str]
+    as_of_ns: int | None = None
+    pack_id: str = FOUNDING_PACK
+    time_horizon: str = "1m"
+    rows: int = 1
+    known_by_ns: int | None = None
+
+
+class FeatureEngine:
+    """Answers requests of the event loop.
+
+    Parameters
+    ----------
+    batcher
+        Its thread decodes rows: the table of strings is extended by one thread only.
+    """
+
+    def __init__(self, service: FeatureService, batcher: Batcher) -> None:
+        self._service, self._batcher = service, batcher
+        self._history = ThreadPoolExecutor(HISTORY_THREADS, thread_name_prefix="features")
+        self._pending = 0
+
+    async def answer(self, ask: Ask) -> FeatureAnswer | Refused:
+        """Return the rows, or why there are none."""
+        unknown = _unknown(ask.symbols)
+        known = [s for s in ask.symbols if s not in unknown]
+        if ask.symbols and not known:
+            return Refused("not_found", "; ".join(unknown.values()), "request", "symbols", list(unknown))
+        found = await self._batcher.in_thread(lambda: _guarded(lambda: self._first(ask, known)))
+        if isinstance(found, Found):
+            found = await self._complete(found)
+        return found if isinstance(found, Refused) else _answer(found, unknown)
+
+    async def ready(self) -> bool:
+        """Return whether the store of the newest rows answers."""
+        return await self._batcher.in_thread(lambda: _guarded(self._service.ready)) is None
+
+    def close(self) -> None:
+        """End the threads."""
+        self._history.shutdown(wait=True, cancel_futures=True)
+
+    def _first(self, ask: Ask, known: Sequence[str]) -> FeatureRows | Found:
+        """Return the answer where the newest store has it, else what it has."""
+        service = self._service
+        request = service.request(known, ask.as_of_ns, ask.pack_id, ask.time_horizon, ask.rows, ask.known_by_ns)
+        found = service.live(request)
+        return found if service.needs_history(found) else service.complete(found)
+
+    async def _complete(self, found: Found) -> FeatureRows | Refused:
+        if self._pending >= HISTORY_PENDING_MAX:
+            message = f"{self._pending} requests wait for history, limit {HISTORY_PENDING_MAX}: try again later"
+            return Refused("busy", message)
+        self._pending += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._history, lambda: _guarded(lambda: self._service.complete(found)))
+        finally:
+            self._pending -= 1
+
+
+def refusal_of(error: ConfigError, kind: Kind) -> Refused:
+    """Return an error as a refusal: a file by its name, since where it lies here is nobody's business."""
+    where = PurePath(error.where).name if "/" in error.where and Path(error.where).is_absolute() else error.where
+    return Refused(kind, str(error).replace(error.where, where), where, error.key, error.value, error.remedy)
+
+
+def _guarded(call: Callable[[], T]) -> T | Refused:
+    """Return what a call gives, an error as a refusal."""
+    try:
+        return call()
+    except ConfigError as e:
+        return refusal_of(e, "invalid")
+    except RetryableError as e:
+        return Refused("away", str(e))
+    except PlatformError as e:
+        return Refused("broken", str(e))
+
+
+def _unknown(symbols: Sequence[str]) -> dict[str, str]:
+    """Return the symbols that are no instruments, each with the reason."""
+    known = load_instruments().by_symbol
+    return {s: f"{s[:64]} is no instrument" for s in symbols if s and s not in known}
+
+
+def _answer(found: FeatureRows, unknown: dict[str, str]) -> FeatureAnswer | Refused:
+    counts = found.rows.counts(len(found.symbols))
+    until = "" if found.as_of_ns is None else f" at or before {iso(found.as_of_ns)}"
+    until += "" if found.known_by_ns is None else f", known by {iso(found.known_by_ns)},"
+    pack_id = found.pack.pack_id
+    missing = dict(unknown)
+    for i, symbol in enumerate(found.symbols):
+        if counts[i] == 0:
+            missing[symbol] = f"{symbol} {found.tf} has no row{until} with the pack {pack_id}"
+    if len(found):
+        return FeatureAnswer(found, missing)
+    remedy = f"ask for another time or pack, or fill the history: mps features backfill --pack {pack_id}"
+    reasons = "; ".join(list(missing.values())[:5]) + ("" if len(missing) <= 5 else f" and {len(missing) - 5} more")
+    return Refused("not_found", f"{reasons}: {remedy}", "request", "symbols", list(found.symbols)[:5], remedy)

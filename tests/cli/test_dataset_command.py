@@ -1,0 +1,65 @@
+"""``mps dataset`` and ``mps recipe``: what they print, and how they refuse."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from cli.commands.dataset import dataset
+from cli.commands.recipe import recipe
+from processors.errors import ConfigError
+from tests.offline.datasets.gold_tables import as_table
+from tests.score.gold_rows import concat, make_gold
+
+EXAMPLES = Path(__file__).parents[2] / "offline" / "recipes" / "examples"
+FX = str(EXAMPLES / "fx_lgbm.yaml")
+
+
+def called(command, *words):
+    return CliRunner().invoke(command, list(words), catch_exceptions=False)
+
+
+def test_a_set_is_built_and_shown(tmp_path):
+    """Parquet files of gold rows become a folder; show tells the same, and both have a table and JSON."""
+    gold = concat(make_gold(700, skill=0.0), make_gold(700, symbol="NZDUSD:FX", seed=2, skill=0.0))
+    pq.write_table(as_table(gold), tmp_path / "gold.parquet")
+    asked = ("build", FX, "--gold", str(tmp_path / "gold.parquet"), "--out", str(tmp_path / "set"))
+    told = json.loads(called(dataset, *asked, "--json").stdout)
+    assert told["report"]["samples"] == 2 * (700 - 15)
+    assert told["meta"]["recipe_id"] == "fx_lgbm"
+    shown = json.loads(called(dataset, "show", str(tmp_path / "set"), "--json").stdout)
+    assert shown == told
+    page = called(dataset, "show", str(tmp_path / "set")).stdout
+    assert "no sample: the symbol's rows end before the horizon" in page
+    assert told["meta"]["sha256"][:16] in page
+    assert called(dataset, *asked).stdout == page
+
+
+def test_two_sources_are_refused(tmp_path):
+    """One source at a time; a strategy is no recipe; a missing folder says how to make one."""
+    with pytest.raises(ConfigError, match="one of FILES, --gold and --clickhouse"):
+        called(dataset, "build", FX, "ticks.parquet", "--clickhouse", "--out", str(tmp_path))
+    with pytest.raises(ConfigError, match="beside --gold only"):
+        called(dataset, "build", FX, "--cross", "x", "--out", str(tmp_path))
+    with pytest.raises(ConfigError, match="mps recipe check"):
+        called(dataset, "build", str(EXAMPLES / "strategy.yaml"), "--out", str(tmp_path))
+    with pytest.raises(ConfigError, match="mps dataset build RECIPE --out FOLDER"):
+        called(dataset, "show", str(tmp_path / "none"))
+
+
+def test_a_recipe_and_a_strategy_are_checked(tmp_path):
+    """Columns, packs and hash; models of a strategy, and what keeps them from use; a wrong key with its line."""
+    page = called(recipe, "check", FX).stdout
+    assert "as it should be" in page
+    assert "rsi_14_value" in page
+    told = json.loads(called(recipe, "check", str(EXAMPLES / "strategy.yaml"), "--json").stdout)
+    assert [r["recipe_id"] for r in told["recipes"]] == ["strategy_lgbm", "strategy_tft"]
+    notes = told["recipes"][0]["notes"]
+    assert any("symbol AAPL:US is not among the instruments" in n for n in notes)
+    assert any("for research only" in n for n in notes)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("recipe:\n  id: x\n  seeds: 1\n")
+    with pytest.raises(ConfigError, match=r"wrong.yaml:3: recipe is 'seeds'"):
+        called(recipe, "check", str(wrong))

@@ -1,0 +1,157 @@
+"""Model cards: numbers as plain definitions give them, honest intervals, a group that is worse is named."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from offline.calibration import auc
+from offline.registry.card import REQUIRED, check_card, make_card
+from offline.registry.card_text import CUMULATIVE, RELIABILITY, markdown
+from offline.registry.measures import auc_estimate, draws, ece_estimate, mean_estimate, measure, slices
+from offline.registry.plots import cumulative_plot, reliability_plot
+from offline.selection.trials import Trials
+from processors.errors import ConfigError
+from processors.score.model import Model
+from tests.offline.registry.made import MINUTE, START, evidence, model_file, out_of_sample, returns
+
+NONE = Trials("fx", ())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    file = model_file(tmp_path_factory.mktemp("model") / "m.onnx")
+    return Model(file.read_bytes(), "m.onnx")
+
+
+@pytest.fixture(scope="module")
+def card(model):
+    return make_card("fx", model, evidence(), NONE)
+
+
+def test_a_card_says_all_that_its_evidence_says(card):
+    """Folds, regimes, groups and dropped rows are there, and its text is Markdown with both plots."""
+    assert set(card["metrics"]["fold"]) == {"0", "1", "2", "3"}
+    assert set(card["metrics"]["regime"]) == {"trend", "meanrev", "stress"}
+    groups = {(g["dimension"], g["group"]) for g in card["fairness"]["groups"]}
+    assert {("symbol", "AIG:US"), ("asset_class", "equity"), ("asset_class", "fx"), ("session", "asia")} <= groups
+    text = markdown(card, {RELIABILITY: "r.png", CUMULATIVE: "c.png"})
+    for said in (
+        "not warm | 280",
+        "gold@7",
+        "Knows no holidays.",
+        "(r.png)",
+        "(c.png)",
+        "nothing can be said: no trial",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize("field", REQUIRED)
+def test_a_card_without_a_field_fails_by_its_name(card, field):
+    """Every field, one after another."""
+    poor = copy.deepcopy(card)
+    *above, last = field.split(".")
+    at = poor
+    for part in above:
+        at = at[part]
+    del at[last]
+    with pytest.raises(ConfigError, match=f"model card: {field} is None"):
+        check_card(poor)
+
+
+def test_the_numbers_say_what_is_against_the_model(model, card):
+    """A model of noise is called one; a model with skill is not, but its narrow universe is named."""
+    # Ups follow the probability: taken from others, nothing is known of them.
+    rows = out_of_sample()
+    mixed = replace(rows, probability=np.random.default_rng(1).permutation(rows.probability))
+    lost = make_card("fx", model, evidence(rows=mixed), NONE)["seen_limits"]
+    assert any("ups from downs" in line for line in lost)
+    assert any("beat the base rate" in line for line in lost)
+    assert not any("ups from downs" in line for line in card["seen_limits"])
+    assert any("2 symbols" in line for line in card["seen_limits"])
+    narrow = make_card("fx", model, evidence(rows=replace(rows, low=rows.low / 3, high=rows.high / 3)), NONE)
+    assert any("hold less than they say" in line for line in narrow["seen_limits"])
+
+
+def test_a_symbol_that_is_served_much_worse_is_named_and_others_are_not(model, card):
+    """Its probabilities are shuffled, its intervals are narrow: it is named for both, and its asset class with it."""
+    assert card["fairness"]["much_worse"] == []
+    rows = out_of_sample(n_times=2400)
+    mine = rows.symbol == 1
+    probability, low = rows.probability.copy(), rows.low.copy()
+    probability[mine] = np.random.default_rng(2).permutation(probability[mine])
+    low[mine] = -0.5
+    bad = make_card("fx", model, evidence(rows=replace(rows, probability=probability, low=low)), NONE)["fairness"]
+    named = {(w["group"], w["measure"]) for w in bad["much_worse"]}
+    assert {("symbol AIG:US", "auc"), ("symbol AIG:US", "coverage"), ("asset_class equity", "gain")} <= named
+    assert {g for g, _ in named} == {"symbol AIG:US", "asset_class equity"}
+    assert bad["verdict"].startswith("served much worse: symbol AIG:US")
+
+
+def test_a_group_of_few_rows_is_not_judged(model):
+    """Too few to say, in words; no interval is made up."""
+    few = make_card("fx", model, evidence(rows=out_of_sample(n_times=60)), NONE)
+    assert few["fairness"]["verdict"].startswith("nothing can be said")
+    assert few["metrics"]["all"]["auc"]["low"] is None
+    assert "too few" in markdown(few, {})
+
+
+def test_the_area_is_that_of_ranks_and_its_error_that_of_independent_rows():
+    """Against the plain area, ties and all, and against the formula of Hanley and McNeil's kind by resampling."""
+    rng = np.random.default_rng(4)
+    n = 3000
+    p = np.round(rng.random(n), 2)
+    up = (rng.random(n) < 0.3 + 0.4 * p).astype(float)
+    got = auc_estimate(p, up, START + np.arange(n) * MINUTE, 1)
+    assert got.value == pytest.approx(auc(p, up), abs=1e-12)
+    resampled = [auc(p[i], up[i]) for i in (rng.integers(0, n, n) for _ in range(200))]
+    assert got.error == pytest.approx(np.std(resampled), rel=0.2)
+    assert auc_estimate(p, np.ones(n), START + np.arange(n) * MINUTE, 1) is None
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say_though_labels_overlap():
+    """Means of eight overlapping moves of two symbols that move together: 95 % hold 0, naive ones far less."""
+    rng = np.random.default_rng(6)
+    h, n, held, naive = 8, 800, 0, 0
+    ts = np.repeat(START + np.arange(n) * MINUTE, 2)
+    for _ in range(300):
+        steps = rng.standard_normal(n + h)
+        moves = np.convolve(steps, np.ones(h), "valid")[:n]
+        both = np.repeat(moves, 2) + 0.1 * rng.standard_normal(2 * n)
+        got = mean_estimate(both, ts, h)
+        held += got.low <= 0.0 <= got.high
+        naive += abs(both.mean()) <= 1.96 * both.std() / np.sqrt(len(both))
+    assert 0.88 < held / 300 < 0.98
+    assert naive / 300 < 0.6
+    assert draws(ts, h) == n / h
+
+
+def test_the_interval_of_the_calibration_error_reaches_zero_for_honest_probabilities_alone():
+    """Honest ones reach it; ones that are ten points off do not."""
+    rng = np.random.default_rng(7)
+    ts, p = START + np.arange(4000) * MINUTE, rng.uniform(0.3, 0.7, 4000)
+    honest = ece_estimate(p, (rng.random(4000) < p).astype(float), ts, 2)
+    wrong = ece_estimate(p, (rng.random(4000) < p + 0.1).astype(float), ts, 2)
+    assert honest.low < 0.01
+    assert 0.06 < wrong.low < 0.1 < wrong.high
+
+
+def test_every_row_is_in_one_group_of_each_dimension():
+    """Nobody is left out, nobody counted twice."""
+    rows = out_of_sample()
+    count = {}
+    for dimension, _, at in slices(rows):
+        count[dimension] = count.get(dimension, 0) + at.astype(int)
+    assert set(count) == {"fold", "regime", "symbol", "asset_class", "session"}
+    assert all((c == 1).all() for c in count.values())
+    assert measure(rows)["rows"] == len(rows)
+
+
+def test_plots_are_pictures_and_the_same_for_the_same_numbers(card):
+    """PNG, byte for byte."""
+    for plot, of in ((reliability_plot, card["calibration"]["bins"]), (cumulative_plot, returns())):
+        png = plot(of)
+        assert png.startswith(b"\x89PNG")
+        assert png == plot(of)

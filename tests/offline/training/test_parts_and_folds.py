@@ -1,0 +1,58 @@
+"""Windows, parts and folds: nothing judges rows that it was made of, by any scheme."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from offline.recipes.recipe import ValidationSpec
+from offline.training.folds import embargo_ns, folds_of
+from offline.training.parts import ROWS_MIN, parts_of
+from offline.validation.leakage import overlaps
+from processors.errors import ConfigError
+from tests.offline.training.made import MINUTE, made, recipe_of
+
+DATA = made()
+TS = DATA.ts_ns[DATA.at]
+
+
+def test_parts_follow_each_other_and_labels_end_before_the_next():
+    """Fit, stop and calibrate: the last label of each ends an embargo before the first row of the next."""
+    embargo = 5 * MINUTE
+    parts = parts_of(np.arange(len(DATA)), TS, DATA.end_ns, embargo)
+    for before, after in ((parts.fit, parts.stop), (parts.stop, parts.calibrate)):
+        assert DATA.end_ns[before].max() + embargo <= TS[after].min()
+    assert len(parts.fit) > len(parts.calibrate) > len(parts.stop) >= ROWS_MIN
+    assert len(np.unique(parts.all)) == len(parts.all)
+
+
+def test_too_few_samples_are_refused_with_their_numbers():
+    """The error tells how many samples each part has."""
+    with pytest.raises(ConfigError, match=r"samples of its parts is \{'fit': .*at least 100 each"):
+        parts_of(np.arange(300), TS, DATA.end_ns, 0)
+
+
+@pytest.mark.parametrize("scheme", ["walk_forward", "kfold", "combinatorial", "nested"])
+def test_no_training_label_of_any_scheme_reaches_into_the_test(scheme):
+    """Over all folds: no overlap, and every path judges each sample that it has once."""
+    recipe = replace(recipe_of("lgbm"), validation=ValidationSpec(scheme, 5, embargo_bars=5))
+    folds = folds_of(recipe, DATA, np.arange(len(DATA)))
+    judged: dict[int, list[np.ndarray]] = {}
+    for fold in folds:
+        for test, path in zip(fold.tests, fold.paths, strict=True):
+            reaching = overlaps(
+                TS[fold.train], DATA.end_ns[fold.train], TS[test], DATA.end_ns[test], embargo_ns(recipe)
+            )
+            assert not reaching.any()
+            judged.setdefault(path, []).append(test)
+    for path in judged.values():
+        all_of_it = np.concatenate(path)
+        assert len(np.unique(all_of_it)) == len(all_of_it)
+    whole = {len(np.concatenate(path)) for path in judged.values()}
+    assert whole == {len(DATA)} if scheme in {"kfold", "combinatorial"} else whole < {len(DATA), *range(len(DATA))}
+
+
+def test_the_last_fold_ends_with_the_rows():
+    """What does not divide goes to the first training window."""
+    folds = folds_of(recipe_of("lgbm", folds=7), DATA, np.arange(len(DATA)))
+    assert TS[folds[-1].tests[0]].max() == TS.max()

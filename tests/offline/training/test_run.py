@@ -1,0 +1,129 @@
+"""From a recipe to a file and a version: what was learnt, what resumes, what is honest through a break."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from offline.calibration import expected_calibration_error, sigmoid
+from offline.recipes.recipe import ValidationSpec
+from offline.registry.evidence import OutOfSample
+from offline.registry.place import Place
+from offline.registry.registry import Registry
+from offline.training.adaptive import adaptive_coverage
+from offline.training.run import run
+from offline.training.walk import walk
+from processors.score.model import Model
+from tests.offline.training.made import HORIZON, made, recipe_of
+
+
+def quiet(_step, _share):
+    """Say nothing."""
+
+
+@pytest.mark.parametrize("kind", ["linear", "lgbm"])
+def test_a_signal_is_learnt_judged_exported_and_registered(kind, tmp_path):
+    """The file scores as the trainer does, the report tells the signal, the registry has it with its evidence."""
+    data, registry = made(), Registry(Place.of_folder(tmp_path / "registry"))
+    out = tmp_path / "model.onnx"
+    outcome = run(
+        recipe_of(kind), data, {}, out, tmp_path / "work", registry=registry, experiment="made",
+        progress=quiet,
+    )  # fmt: skip
+    found = outcome.report["out_of_sample"]
+    assert found["auc"] > 0.7
+    assert found["log_loss"] < found["log_loss_base_rate"] - 0.03
+    assert found["n"] == round(0.6 * len(data)) // 2 * 2
+    assert outcome.version is not None
+    assert registry.find(outcome.version.name, "candidate").sha256 == outcome.report["sha256"]
+    assert registry.evidence(outcome.version).dataset.dropped == {}
+    assert len(registry.trials("made")) == 1
+    model = Model(out.read_bytes(), "file")
+    said = model.run(data.x[data.at])
+    assert ((sigmoid(said.logit) > 0.5) == (data.move > 0)).mean() > 0.65
+    assert json.loads((tmp_path / "model.onnx.json").read_text())["kind"] == kind
+
+
+def test_a_run_that_was_broken_off_goes_on_to_the_same_bytes(tmp_path):
+    """With a finished fold less, and with all folds done, the file is that of the undisturbed run."""
+    data, recipe = made(1_800), recipe_of("lgbm", num_leaves=7)
+
+    def file(work, out):
+        outcome = run(recipe, data, {}, out, work, registry=None, progress=quiet)
+        return outcome.path.read_bytes()
+
+    whole = file(tmp_path / "a", tmp_path / "a.onnx")
+    again = file(tmp_path / "a", tmp_path / "b.onnx")
+    folds = sorted((tmp_path / "a").glob("*/fold-*.npz"))
+    assert len(folds) == 3
+    before = folds[-1].read_bytes()
+    folds[-1].unlink()
+    third = file(tmp_path / "a", tmp_path / "c.onnx")
+    assert whole == again == third
+    fold = np.load(folds[-1])
+    assert len(before) > 0
+    assert np.isfinite(fold["probability"]).all()
+
+
+def test_a_grid_is_chosen_inside_each_window_and_registered(tmp_path):
+    """Trees that may split beat those that may not, in every fold; the version has the recipe's hash, grid and all."""
+    recipe = replace(
+        recipe_of("lgbm", min_data_in_leaf=[20, 100_000], rounds=20),
+        validation=ValidationSpec("nested", 2, embargo_bars=5, inner_folds=2),
+    )  # fmt: skip
+    registry = Registry(Place.of_folder(tmp_path / "registry"))
+    outcome = run(recipe, made(6_000), {}, tmp_path / "m.onnx", tmp_path / "w", registry=registry, progress=quiet)
+    assert {p["min_data_in_leaf"] for p in outcome.report["params"].values()} == {20}
+    assert outcome.version.facts["recipe_hash"] == recipe.hash
+
+
+def test_what_comes_after_until_is_not_seen(tmp_path):
+    """The card says until when, and the same rows with another future give the same file."""
+    data = made(2_600)
+    until = int(np.quantile(data.ts_ns, 0.7))
+    changed = made(2_600)
+    later = changed.ts_ns > until
+    changed.x[later] = 0.0
+    files = []
+    for name, rows in (("a", data), ("b", changed)):
+        out = tmp_path / f"{name}.onnx"
+        run(recipe_of("lgbm"), rows, {}, out, tmp_path / name, registry=None, until_ns=until, progress=quiet)
+        files.append(out.read_bytes())
+    assert files[0] == files[1]
+    assert Model(files[0], "file").card.trained_until_ns <= until
+
+
+def test_probabilities_and_intervals_stay_honest_through_a_break_of_volatility(tmp_path):
+    """Out of sample: ECE at most 0.05; the adaptive coverage within 2 points, also where moves grow threefold."""
+    data = made(12_000, signal=0.3, wild_from=0.75)
+    recipe = recipe_of("linear")
+    walked = walk(recipe, data, tmp_path, quiet)
+    rows = walked.rows
+    assert expected_calibration_error(rows.probability, rows.up) <= 0.05
+    inside = (rows.move >= rows.low) & (rows.move <= rows.high)
+    calm = rows.ts_ns < np.quantile(data.ts_ns, 0.75)
+    assert abs(inside[calm].mean() - rows.coverage) <= 0.02
+    # Fixed intervals break with the market: that is what the adaptive ones are for.
+    assert inside[~calm].mean() < rows.coverage - 0.1
+    followed = adaptive_coverage(rows, data.end_ns[walked.sample])
+    assert abs(followed.coverage - rows.coverage) <= 0.02
+    assert followed.furthest <= followed.bound
+
+
+def test_adaptive_intervals_keep_their_bound_whatever_comes():
+    """With errors that jump by a factor of a thousand, each symbol's misses stay within the proven distance."""
+    data = made(3_000, signal=0.0)
+    rng = np.random.default_rng(1)
+    data.move[:] = rng.standard_normal(len(data)) * 10.0 ** rng.integers(-1, 3, len(data))
+    rows = _rows_of(data)
+    followed = adaptive_coverage(rows, data.end_ns, gamma=0.05)
+    assert followed.furthest <= followed.bound
+
+
+def _rows_of(data):
+    n, at = len(data), data.at
+    return OutOfSample(
+        data.symbols, data.regimes, data.ts_ns[at], data.symbol[at], data.regime[at], np.zeros(n, np.int64),
+        np.full(n, 0.5), data.up, data.move, np.full(n, -1.0), np.full(n, 1.0), np.full(n, 0.5), HORIZON, 0.9,
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+"""The views for research on real bars and gold rows, against obvious loops and the labels that models learn from."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from offline.labels import STRETCH_MAX, forward_log_return
+from offline.warehouse import analyst
+from offline.warehouse.client import Warehouse
+from schemas.timeframes import MINUTE_NS, TIMEFRAME_NS
+from tests.offline.warehouse.small import HORIZON, fill
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Return a filled warehouse and what was put into it."""
+    warehouse = Warehouse.embedded(tmp_path_factory.mktemp("warehouse") / "clickhouse")
+    yield warehouse, *fill(warehouse)
+    warehouse.close()
+
+
+def latest(bars):
+    """Return the newest revision of each bar, ascending by symbol, timeframe and time: dictionaries with ts_ns."""
+    rows = bars.append_column("ts_ns", bars.column("ts").cast(pa.int64())).drop_columns(["ts", "ts_start"]).to_pylist()
+    found = {}
+    for row in sorted(rows, key=lambda r: r["revision"]):
+        found[row["symbol_id"], row["tf"], row["ts_ns"]] = row
+    return dict(sorted(found.items()))
+
+
+@pytest.mark.parametrize("minutes", [5, 15])
+def test_resampled_minutes_are_the_bars_of_the_platform(filled, minutes):
+    """Where every minute is there, all values agree: prices and count exactly, sums to rounding."""
+    warehouse, bars, *_ = filled
+    native = latest(bars)
+    view = f"mps.ohlcv_resampled(minutes = {minutes})"
+    rows = warehouse.query(
+        f"SELECT symbol_id, toUnixTimestamp64Nano(ts), o, h, l, c, v, vwap, n_trades, bid, ask, complete FROM {view}"  # noqa: S608
+    )
+    compared = 0
+    for symbol, ts, o, h, l, c, v, vwap, n_trades, bid, ask, complete in rows:
+        bar = native.get((symbol, f"{minutes}m", ts))
+        if bar is None or not complete:
+            continue
+        compared += 1
+        assert (o, h, l, c, n_trades, bid, ask) == tuple(bar[n] for n in ("o", "h", "l", "c", "n_trades", "bid", "ask"))
+        assert v == pytest.approx(bar["v"], rel=1e-12)
+        assert vwap == pytest.approx(bar["vwap"], rel=1e-12)
+    assert compared >= 100 // minutes
+
+
+def test_any_number_of_minutes_is_a_bar(filled):
+    """Seven minutes are bars as well: they end at multiples of seven, hold all trades, and say what they have."""
+    warehouse, bars, *_ = filled
+    rows = warehouse.query(
+        "SELECT symbol_id, toUnixTimestamp64Nano(ts), n_trades, minutes_there, complete "
+        "FROM mps.ohlcv_resampled(minutes = 7) ORDER BY ts"
+    )
+    assert all(ts % (7 * MINUTE_NS) == 0 and complete == (there == 7) for _, ts, _, there, complete in rows)
+    minute = [r for (_, tf, _), r in latest(bars).items() if tf == "1m"]
+    assert sum(r[2] for r in rows) == sum(r["n_trades"] for r in minute)
+
+
+def test_a_bar_is_joined_with_the_row_that_was_there(filled):
+    """Each minute has the newest gold row of five minutes at or before its end, as a loop finds it."""
+    warehouse, bars, gold, _ = filled
+    stamps = gold.append_column("ts_ns", gold.column("ts").cast(pa.int64()))
+    five = {}
+    for symbol, tf, ts, close in zip(
+        *(stamps.column(n).to_pylist() for n in ("symbol_id", "tf", "ts_ns", "meta_close")), strict=True
+    ):
+        if tf == "5m":
+            five.setdefault(symbol, []).append((ts, close))
+    expected = set()
+    for symbol, tf, ts in latest(bars):
+        before = [row for row in five.get(symbol, []) if row[0] <= ts]
+        if tf == "1m" and before:
+            expected.add((symbol, ts, *max(before)))
+    rows = warehouse.query(
+        "SELECT symbol_id, toUnixTimestamp64Nano(ts), toUnixTimestamp64Nano(gold_ts), meta_close "
+        "FROM mps.bars_gold(tf = '1m', gold_tf = '5m')"
+    )
+    assert len(rows) == len(expected) > 100
+    assert set(rows) == expected
+
+
+def test_outcomes_are_the_labels_that_models_learn_from(filled):
+    """Return and time at the horizon, void across a hole and open at the end, hit, gain and coverage of each signal."""
+    warehouse, bars, _, signals = filled
+    assert analyst.STRETCH_MAX == STRETCH_MAX
+    expected = {}
+    for tf, horizon in HORIZON.items():
+        rows = [r for (_, of, _), r in latest(bars).items() if of == tf]
+        symbols = {s: i for i, s in enumerate(sorted({r["symbol_id"] for r in rows}))}
+        n = len(rows)
+        ts = np.array([r["ts_ns"] for r in rows])
+        value, end = np.empty(n), np.empty(n, np.int64)
+        forward_log_return(ts, np.array([symbols[r["symbol_id"]] for r in rows]), np.array([r["c"] for r in rows]),
+                           np.full(n, TIMEFRAME_NS[tf]), np.full(n, horizon), STRETCH_MAX, value, end)  # fmt: skip
+        expected |= {(r["symbol_id"], tf, r["ts_ns"]): (v, e) for r, v, e in zip(rows, value, end, strict=True)}
+    rows = warehouse.query(
+        "SELECT symbol_id, tf, toUnixTimestamp64Nano(ts), realized_return, toUnixTimestamp64Nano(outcome_ts), score, "
+        "hit, gain, covered, interval_lo, interval_hi FROM mps.signal_outcomes"
+    )
+    assert len(rows) == signals.num_rows
+    known = 0
+    for symbol, tf, ts, value, end, score, hit, gain, covered, lo, hi in rows:
+        v, e = expected[symbol, tf, ts]
+        if math.isnan(v):
+            assert (value, end, hit, gain, covered) == (None, None, None, None, None)
+            continue
+        known += 1
+        assert value == pytest.approx(v, rel=1e-12, abs=1e-15)
+        assert end == e
+        assert covered == (lo <= value <= hi)
+        assert hit == (None if score == 0 else (score > 0) == (value > 0))
+        assert gain == (None if score == 0 else math.copysign(1, score) * value)
+    assert 0 < known < len(rows)

@@ -1,0 +1,212 @@
+"""The feature service through both doors: the same rows, refusals with a reason, health and description."""
+
+import math
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from offline.features.packs import load_view
+from offline.features.service import FeatureService
+from schemas.features import FOUNDING_PACK
+from serving.client import check_health
+from serving.feature_grpc import SERVICE
+from serving.feature_openapi import describe
+from serving.feature_rest import FeatureRest
+from serving.generated import features_pb2 as pb
+from serving.generated import features_pb2_grpc as pb_grpc
+from tests.serving.feature_support import SYMBOLS, ListedRows, get, run_on
+from tests.serving.support import MINUTE_NS, TS0_NS, FakeStore, Served, make_engine
+
+
+@pytest.fixture
+def stores():
+    """Return a store of newest rows, and one of history that reaches further back."""
+    return [ListedRows(first=5), ListedRows("ClickHouse")]
+
+
+@pytest.fixture
+def doors(stores, model):
+    """Return the channel of the gRPC door and the address of the REST one."""
+    served = Served(make_engine(FakeStore(), lambda: model), features=FeatureService(stores))
+    rest = FeatureRest(served.server.features, "127.0.0.1", 0)
+    run_on(served.loop, rest.start())
+    yield served.channel, rest.address
+    run_on(served.loop, rest.stop())
+    served.close()
+
+
+def ask(channel, symbols=SYMBOLS, as_of_ns=None, known_by_ns=None, **more):
+    """Return the answer to a gRPC request."""
+    request = pb.GetFeaturesRequest(symbol_ids=symbols, **more)
+    for field, ns in ((request.as_of, as_of_ns), (request.known_by, known_by_ns)):
+        if ns is not None:
+            field.CopyFrom(Timestamp(seconds=ns // 10**9, nanos=ns % 10**9))
+    return pb_grpc.FeatureServiceStub(channel).GetFeatures(request, timeout=10)
+
+
+def refused(channel, **request):
+    """Return status and message of a refused request."""
+    with pytest.raises(grpc.RpcError) as error:
+        ask(channel, **request)
+    return error.value.code(), error.value.details()
+
+
+@pytest.mark.parametrize(
+    ("as_of_ns", "known_by_ns", "rows"),
+    [
+        (None, None, 1), (TS0_NS + 7 * MINUTE_NS + 1, None, 2), (TS0_NS + 3 * MINUTE_NS, None, 9),
+        (None, TS0_NS + 6 * MINUTE_NS + 1_999_999_999, 2), (TS0_NS + 8 * MINUTE_NS, TS0_NS + 6 * MINUTE_NS, 3),
+    ],
+)  # fmt: skip
+def test_both_doors_give_the_rows_of_the_library(doors, stores, as_of_ns, known_by_ns, rows):
+    """Both doors give the rows of the library: names in the pack's order, values, both times, staleness, quality."""
+    channel, address = doors
+    table = FeatureService(stores).get_features(SYMBOLS, as_of_ns, rows=rows, known_by=known_by_ns).to_pylist()
+    message = ask(channel, as_of_ns=as_of_ns, known_by_ns=known_by_ns, rows=rows)
+    query = {"symbols": ",".join(SYMBOLS), "rows": str(rows)}
+    query |= {n: str(t) for n, t in (("as_of", as_of_ns), ("known_by", known_by_ns)) if t is not None}
+    status, body = get(address, "/v1/features", **query)
+    view = load_view(FOUNDING_PACK)
+    assert (status, tuple(message.feature_names), message.pack_hash) == (200, view.names, view.hash)
+    assert (body["pack_id"], body["pack_hash"], body["missing"]) == (FOUNDING_PACK, view.hash, [])
+    assert len(message.rows) == len(body["rows"]) == len(table) > 0
+    for vector, shown, row in zip(message.rows, body["rows"], table, strict=True):
+        values = [None if math.isnan(v) else v for v in vector.values]
+        assert values == [row[name] for name in view.names]
+        assert list(shown["features"]) == list(view.names)
+        assert [float(v) if isinstance(v, str) else v for v in shown["features"].values()] == values
+        assert (vector.symbol_id, vector.ts.seconds * 10**9 + vector.ts.nanos) == (row["symbol_id"], row["ts"].value)
+        assert shown["ts"].startswith(row["ts"].isoformat()[:16])
+        assert vector.known_at.seconds * 10**9 + vector.known_at.nanos == row["known_at"].value
+        assert shown["known_at"].startswith(row["known_at"].isoformat()[:19])
+        assert known_by_ns is None or row["known_at"].value <= known_by_ns
+        for name in ("warm", "age_ms", "stale"):
+            assert getattr(vector, name) == shown[name] == row[name]
+        for name in ("stale", "outlier_frac", "n_src", "gap"):
+            assert getattr(vector.quality, name) == shown["quality"][name] == row[f"quality_{name}"]
+        assert (vector.quality.lat_ms if vector.quality.HasField("lat_ms") else None) == row["quality_lat_ms"]
+        assert shown["quality"]["lat_ms"] == row["quality_lat_ms"]
+
+
+def test_a_symbol_without_a_row_is_named_beside_those_that_have_one(doors):
+    """A symbol without a row is named beside those that have one, with the reason."""
+    channel, address = doors
+    message = ask(channel, ["EURUSD:FX", "AIG:US", "NOPE:X"])
+    reasons = {m.symbol_id: m.reason for m in message.missing}
+    assert [r.symbol_id for r in message.rows] == ["EURUSD:FX"]
+    assert reasons == {
+        "NOPE:X": "NOPE:X is no instrument",
+        "AIG:US": "AIG:US 1m has no row with the pack core_value_v1",
+    }
+    _, body = get(address, "/v1/features", symbols="EURUSD:FX,AIG:US,NOPE:X")
+    assert {m["symbol_id"]: m["reason"] for m in body["missing"]} == reasons
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "key"),
+    [
+        ({}, 400, "symbols"), ({"symbols": ","}, 400, "symbols"), ({"as_of": "noon"}, 400, "as_of"),
+        ({"as_of": "2014-05-05T12:00:00"}, 400, "as_of"), ({"known_by": "noon"}, 400, "known_by"),
+        ({"known_by": "2014-05-05T12:00:01Z"}, 404, "symbols"), ({"as_of": "1399291200"}, 400, "as_of"),
+        ({"as_of": "2014-02-30T12:00:00Z"}, 400, "as_of"), ({"pack": "nope"}, 400, "pack_id"),
+        ({"time_horizon": "7m"}, 400, "time_horizon"), ({"rows": "0"}, 400, "rows"), ({"rows": "-1"}, 400, "rows"),
+        ({"rows": "1e3"}, 400, "rows"), ({"rows": "20000"}, 400, "rows"), ({"colour": "red"}, 400, "colour"),
+        ({"symbols": "NOPE:X"}, 404, "symbols"), ({"symbols": "AIG:US"}, 404, "symbols"),
+        ({"as_of": "2014-05-05T12:00:00Z"}, 404, "symbols"), ({"time_horizon": "1h"}, 404, "symbols"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_key_its_value_and_what_to_do(doors, query, status, key):
+    """A refusal over HTTP names the key, its value and what to do."""
+    asked = {} if query == {} else {"symbols": "EURUSD:FX"} | query
+    found, body = get(doors[1], "/v1/features", **asked)
+    assert (found, body["error"]["key"]) == (status, key)
+    assert {"message", "where", "value", "remedy"} <= set(body["error"])
+    # A caller learns the name of a file, never where it lies.
+    assert str(Path(__file__).parents[2]) not in str(body)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "words"),
+    [
+        ({"symbols": []}, grpc.StatusCode.INVALID_ARGUMENT, "symbols"),
+        ({"as_of_ns": 5}, grpc.StatusCode.INVALID_ARGUMENT, "as_of"),
+        ({"known_by_ns": 5}, grpc.StatusCode.INVALID_ARGUMENT, "known_by"),
+        ({"known_by_ns": TS0_NS + 1}, grpc.StatusCode.NOT_FOUND, "known by 2014-05-05T12:00:00.000000001Z"),
+        ({"pack_id": "nope"}, grpc.StatusCode.INVALID_ARGUMENT, "pack_id"),
+        ({"time_horizon": "7m"}, grpc.StatusCode.INVALID_ARGUMENT, "time_horizon"),
+        ({"rows": -1}, grpc.StatusCode.INVALID_ARGUMENT, "rows"),
+        ({"symbols": ["NOPE:X"]}, grpc.StatusCode.NOT_FOUND, "NOPE:X is no instrument"),
+        ({"symbols": ["AIG:US"]}, grpc.StatusCode.NOT_FOUND, "mps features backfill --pack core_value_v1"),
+    ],
+)
+def test_a_refused_call_has_its_status(doors, request_, code, words):
+    """A refused call has its status and names what is wrong."""
+    found, message = refused(doors[0], **request_)
+    assert found == code
+    assert words in message
+
+
+def test_a_store_that_is_away_is_named(doors, stores):
+    """A store that is away is named with 503 and UNAVAILABLE; what another one has is still served."""
+    channel, address = doors
+    stores[1].away = True
+    assert get(address, "/v1/features", symbols="EURUSD:FX")[0] == 200
+    status, body = get(address, "/v1/features", symbols="EURUSD:FX", as_of=str(TS0_NS + 2 * MINUTE_NS))
+    assert (status, body["error"]["message"]) == (503, "ClickHouse: connection refused")
+    stores[0].away = True
+    assert refused(channel) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "Redis: connection refused; ClickHouse: connection refused",
+    )
+    stores[1].away = False
+    assert len(ask(channel).rows) == 2
+
+
+def test_packs_are_listed_with_their_rows(doors):
+    """Packs are listed with id, hash and size; one has the schema row of each feature; another is not found."""
+    status, body = get(doors[1], "/v1/packs")
+    view = load_view(FOUNDING_PACK)
+    listed = {p["pack_id"]: p for p in body["packs"]}
+    assert (status, listed[FOUNDING_PACK]["hash"], listed[FOUNDING_PACK]["n_features"]) == (
+        200,
+        view.hash,
+        len(view.names),
+    )
+    status, body = get(doors[1], f"/v1/packs/{FOUNDING_PACK}")
+    assert (status, [f["name"] for f in body["features"]]) == (200, list(view.names))
+    status, body = get(doors[1], "/v1/packs/nope")
+    assert (status, body["error"]["value"]) == (404, "nope")
+
+
+def test_every_path_is_described_and_every_described_path_answers(doors):
+    """Every described path answers with what its description requires; any other path is 404 as JSON."""
+    status, told = get(doors[1], "/v1/openapi.json")
+    assert (status, told) == (200, describe())
+    schemas = told["components"]["schemas"]
+    for path, methods in told["paths"].items():
+        asked = path.replace("{pack_id}", FOUNDING_PACK)
+        status, body = get(doors[1], asked, **({"symbols": "EURUSD:FX"} if path == "/v1/features" else {}))
+        name = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        assert (status, set(schemas[name].get("required", ())) - set(body)) == (200, set())
+    row = get(doors[1], "/v1/features", symbols="EURUSD:FX")[1]["rows"][0]
+    assert set(schemas["Row"]["required"]) == set(row)
+    assert get(doors[1], "/v2/features") == (404, {"error": {"message": "GET /v2/features: Not Found"}})
+
+
+def test_health_and_reflection_know_the_service(doors, stores):
+    """Health and reflection know the service: serving while the newest rows can be read."""
+    channel, _ = doors
+    assert check_health(channel, SERVICE).state == "SERVING"
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    assert SERVICE in {s.name for s in answer.list_services_response.service}
+    stores[0].away = True
+    for _ in range(100):
+        if check_health(channel, SERVICE).state == "NOT_SERVING":
+            break
+        time.sleep(0.1)
+    assert check_health(channel, SERVICE).state == "NOT_SERVING"
