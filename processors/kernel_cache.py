@@ -5,6 +5,11 @@ inside its own. So the folder's name is a digest of all these files. A change co
 nothing else; two checkouts with equal sources can share one cache.
 
 numba finds the class by the name that ``processors/__init__.py`` puts into the environment.
+
+numba numbers the files of machine code of one function, and writes an index of them that says which is for which
+types. Two processes that compile for different types at the same moment take the same number, and whoever reads the
+index afterwards may be given the code of the other types: a kernel that runs, and is wrong. So the files are named by
+their types here (``KeyedFile``); of two indexes written at once one is lost, which costs a compilation.
 """
 
 import hashlib
@@ -14,8 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from numba.core import caching
 from numba.core import config as numba_config
-from numba.core.caching import _CacheLocator
+from numba.core.caching import IndexDataCacheFile, _CacheLocator
 
 config: Any = numba_config  # its attributes are made at run time
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +75,21 @@ def digest_of(file: Path) -> str:
         digest.update(str(one.relative_to(ROOT)).encode())
         digest.update(_read(one)[0])
     return digest.hexdigest()
+
+
+class KeyedFile(IndexDataCacheFile):
+    """The compiled code of one function, a file for each signature, whose name is a digest of the signature."""
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save code for a signature: first the code, then an index that names it."""
+        digest = hashlib.blake2b(self._dump(key), digest_size=8).digest()  # type: ignore[no-untyped-call]
+        name = self._data_name(int.from_bytes(digest, "big"))  # type: ignore[no-untyped-call]
+        self._save_data(name, data)  # type: ignore[no-untyped-call]
+        self._save_index(self._load_index() | {key: name})  # type: ignore[no-untyped-call]
+
+
+# The class has no other door: numba makes it by this name, right after it has asked for the locator below.
+caching.IndexDataCacheFile = KeyedFile  # type: ignore[misc]
 
 
 class KernelCache(_CacheLocator):

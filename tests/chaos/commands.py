@@ -33,6 +33,11 @@ class Command:
         """Return its exit code."""
         return self.popen.wait(timeout_s)
 
+    def stop(self) -> None:
+        """Ask it to end, as an operator does; it must end well."""
+        self.popen.terminate()
+        assert self.wait() == 0, self.err[-4000:]
+
     def wait_for(self, words: str, timeout_s: float = 60.0) -> None:
         """Wait until it has said these words on either."""
         wait_until(lambda: words in self.err or words in self.out or self.popen.poll() is not None, timeout_s, words)

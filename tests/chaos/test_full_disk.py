@@ -140,8 +140,7 @@ def test_a_full_disk_under_clickhouse_is_waited_for(
         sink.wait_for("try 2 of")
         filler.unlink()
         time.sleep(1.5)
-        sink.popen.terminate()
-        assert sink.wait() == 0, sink.err
+        sink.stop()
     with mps(tmp_path / "rest", *command, "--once", **addresses) as rest:
         assert rest.wait() == 0, rest.err
     assert "No space left on device" in sink.err or "NOT_ENOUGH_SPACE" in sink.err

@@ -74,8 +74,7 @@ def test_redis_away_is_said_by_the_sink(
     environment = {**everything_at(nowhere), "MPS_BOOTSTRAP_SERVERS": bootstrap_servers}
     with mps(tmp_path, "sink", "--once", "--port", "0", "--prefix", topic_prefix, **environment) as sink:
         sink.wait_for("sink redis, try 2 of")
-        sink.popen.terminate()
-        assert sink.wait() == 0
+        sink.stop()
     said = next(line for line in sink.err.splitlines() if "sink redis, try 1 of" in line)
     assert nowhere in said
     assert "Traceback" not in sink.err
@@ -115,8 +114,7 @@ def test_a_broker_that_comes_back_finds_the_stage_at_work(own_broker: EmbeddedKa
         publish_paced(servers, "back.", batches, 8, 0.1, disturb)
         n = sum(len(v) for (topic, _), v in expected.items() if topic == CONSENSUS)
         got = read_all(servers, "back." + CONSENSUS, n, 90.0)
-        stage.popen.terminate()
-        assert stage.wait() == 0
+        stage.stop()
     for (topic, p), records in expected.items():
         if topic == CONSENSUS:
             assert [v for _, v in got[p]] == records
