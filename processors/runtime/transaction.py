@@ -35,8 +35,7 @@ class Transactions:
         self._producer, self._answer_s_max = producer, answer_s_max
         self._thread: threading.Thread | None = None
         self._failure: KafkaException | None = None
-        self._took_s = 0.0
-        self._stuck = False
+        self._asked, self._took_s = 0.0, 0.0
         self.open = False
         self.began = 0.0
 
@@ -63,7 +62,7 @@ class Transactions:
     def commit(self, offsets: list[TopicPartition], group: Any) -> None:
         """Begin to commit what was produced, together with a group's offsets; ``settle`` tells how it ended."""
         assert self.open
-        self.open = False
+        self.open, self._asked = False, time.monotonic()
         self._thread = threading.Thread(target=self._commit, args=(offsets, group), name="commit", daemon=True)
         self._thread.start()
 
@@ -79,6 +78,8 @@ class Transactions:
     def settle(self, *, wait: bool = True) -> float | None:
         """Return the seconds that the pending commit took; None where none is pending, or, without ``wait``, not done.
 
+        A commit that never returns is told without ``wait`` too: where nothing more comes in, nobody ever waits.
+
         Raises
         ------
         UnknownOutcomeError
@@ -88,12 +89,12 @@ class Transactions:
         """
         if self._thread is None:
             return None
-        if wait and not self._stuck:
-            self._thread.join(self._answer_s_max)
+        left_s = self._asked + self._answer_s_max - time.monotonic()
+        if wait and left_s > 0:
+            self._thread.join(left_s)
         if self._thread.is_alive():
-            if not wait:
+            if not wait and left_s > 0:
                 return None
-            self._stuck = True
             raise UnknownOutcomeError(f"commit without an answer for {self._answer_s_max:.0f} s")
         self._thread = None
         if self._failure is None:

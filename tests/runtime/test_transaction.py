@@ -75,6 +75,17 @@ def test_a_call_that_never_returns_is_left_behind() -> None:
     producer.go.set()
 
 
+def test_a_call_that_never_returns_is_noticed_by_who_does_not_wait() -> None:
+    """Where nothing more comes in, nobody waits for the commit of the last records."""
+    producer = Scripted()
+    transactions = begun(producer, 0.2)
+    assert transactions.settle(wait=False) is None
+    time.sleep(0.25)
+    with pytest.raises(UnknownOutcomeError):
+        transactions.settle(wait=False)
+    producer.go.set()
+
+
 @pytest.mark.parametrize(
     ("code", "unknown"),
     [(KafkaError._TIMED_OUT, True), (KafkaError._TRANSPORT, True), (KafkaError.UNKNOWN_TOPIC_OR_PART, False)],
