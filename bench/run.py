@@ -44,7 +44,7 @@ def main() -> None:
     for pack_id in feature_service.PACKS:
         feature_service.report(pack_id, 1000, console)
     dataset.report(given.bars, console)
-    onnx.report(onnx.TABLES, 20_000, 60, console)
+    onnx.report(tuple(onnx.KINDS), 20_000, 60, console)
     # In a process of its own: it has instruments of its own.
     subprocess.run([sys.executable, "-m", "bench.universe"], check=True)
     with tempfile.TemporaryDirectory() as name:
