@@ -11,6 +11,8 @@ transaction), and work resumes from the committed offsets: librdkafka lacks the 
 
 import logging
 import time
+from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -46,6 +48,26 @@ STEADY_S = 60.0
 
 class FencedError(PlatformError):
     """Another process took over the transactional id: this one stops."""
+
+
+Handler = Callable[["KafkaDriver", Consumer, list[TopicPartition]], None]
+
+
+def _from_callback(work: Handler) -> Handler:
+    """Let a failed step of a rebalance come out of ``poll`` as an error of ours.
+
+    A ``KafkaException`` that the client's C code raises inside a callback leaves ``poll`` as a bare ``KafkaError``,
+    which is no exception: no ``except`` but a naked one holds it (seen with confluent-kafka 2.16, Python 3.11).
+    """
+
+    @wraps(work)
+    def call(driver: "KafkaDriver", consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            work(driver, consumer, partitions)
+        except KafkaException as e:
+            raise driver._classify(e.args[0]) from e
+
+    return call
 
 
 class KafkaDriver:
@@ -254,6 +276,7 @@ class KafkaDriver:
                 self._position[p.topic.removeprefix(self.config.prefix), partition] = max(p.offset, 0)
             self.metrics.took("restore_seconds", time.monotonic() - began)
 
+    @_from_callback
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # A kept partition's transaction must not stay open while others are restored.
         self._commit()
@@ -287,11 +310,13 @@ class KafkaDriver:
             self._consumer.pause(pieces)
             log.warning("waiting for the other topics of %s", ", ".join(f"{p.topic} {p.partition}" for p in pieces))
 
+    @_from_callback
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The next owner starts from what is committed, so finish first.
         self._commit()
         self._forget(partitions)
 
+    @_from_callback
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Another process may own them already: what is not committed must not be.
         self._abort()

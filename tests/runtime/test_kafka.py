@@ -1,12 +1,13 @@
 """The Kafka driver on a real broker: exactly once, whatever happens to its processes."""
 
 import io
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import fastavro
 import pytest
@@ -22,7 +23,7 @@ from processors.runtime.kafka import FencedError, KafkaDriver
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
 from processors.runtime.ports import Path, Sink, Source
-from processors.runtime.restore import LostRecordsError
+from processors.runtime.restore import LostRecordsError, committed_positions
 from processors.runtime.topics import create_changelog
 from schemas.registry import load_registry
 from tests.runtime.echo import CONSENSUS, Echo
@@ -184,6 +185,31 @@ def test_unknown_outcome(
     with running(driver):
         got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n, timeout_s=60)
     assert left == [0]
+    assert values(got) == offline(given)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_rebalance_that_finds_no_coordinator_is_tried_again(
+    bootstrap_servers: str, topic_prefix: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client itself raises inside a callback of it comes out as no exception at all: it must not end us."""
+    given = batches(500)
+    n = publish(bootstrap_servers, topic_prefix, given)
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        nowhere = f"127.0.0.1:{taken.getsockname()[1]}"
+    lost = Consumer({"bootstrap.servers": nowhere, "group.id": "lost", "log_level": 0})
+    asked: list[int] = []
+
+    def committed(consumer: Consumer, places: list[TopicPartition], **more: bool) -> list[TopicPartition]:
+        asked.append(len(places))
+        return lost.committed(places, timeout=0.2) if len(asked) == 1 else committed_positions(consumer, places, **more)
+
+    monkeypatch.setattr("processors.runtime.kafka.committed_positions", committed)
+    driver = driver_of(bootstrap_servers, topic_prefix, path)
+    with running(driver):
+        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n, timeout_s=60)
+    lost.close()
+    assert len(asked) > 1
     assert values(got) == offline(given)
 
 
