@@ -13,9 +13,9 @@ from offline.export.lightgbm_trees import lightgbm_forest, refuse_unexportable
 from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parameters import levels, within
+from offline.models.parameters import within
+from offline.models.parts import fit_parts, labels, level
 
-PARTS = ("probability", "low", "middle", "high")
 _INF = float("inf")
 
 
@@ -93,25 +93,15 @@ class LgbmEstimator:
     ) -> "LgbmFitted":
         """Return the boosters; see ``Estimator.fit``."""
         kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, seed, lgb.__version__, train, valid))
-        texts = []
-        for i, name in enumerate(PARTS):
-
-            def note(share: float, i: int = i, name: str = name) -> None:
-                progress(name, (i + share) / len(PARTS))
-
-            texts.append(kept.part(name, lambda i=i, note=note: self._booster(i, train, valid, seed, note)))  # type: ignore[misc]
-            progress(name, (i + 1) / len(PARTS))
-        return LgbmFitted(tuple(texts))
+        return LgbmFitted(fit_parts(kept, lambda part, note: self._booster(part, train, valid, seed, note), progress))
 
     def _booster(self, part: int, train: Samples, valid: Samples, seed: int, note: Callable[[float], None]) -> str:
         """Return one booster as its text, cut to its best round."""
-        params = self.given.booster(seed)
+        params, (label, valid_label) = self.given.booster(seed), labels(part, train, valid)
         if part == 0:
             params |= {"objective": "binary"}
-            label, valid_label = train.up, valid.up
         else:
-            params |= {"objective": "quantile", "alpha": levels(self.given.coverage)[part - 1]}
-            label, valid_label = train.move, valid.move
+            params |= {"objective": "quantile", "alpha": level(part, self.given.coverage)}
         rows = lgb.Dataset(train.x, label, weight=train.weight, params={"verbose": -1})
         callbacks: list[Any] = [lambda env: note((env.iteration + 1) / self.given.rounds)]
         stops = len(valid) > 0 and self.given.patience > 0
@@ -129,7 +119,7 @@ class LgbmFitted:
     Parameters
     ----------
     texts
-        LightGBM's own form of each of ``PARTS``.
+        LightGBM's own form of each of ``offline.models.parts.PARTS``.
 
     Raises
     ------

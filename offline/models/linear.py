@@ -6,7 +6,6 @@ and 84th percentile, cut at ``CUT`` of these, and 0 where it is null; all of tha
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,12 +17,12 @@ from offline.export.trees import table_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
 from offline.models.newton import LogisticLoss, PinballLoss, minimise
-from offline.models.parameters import levels, within
+from offline.models.parameters import within
+from offline.models.parts import fit_parts, level
 from processors.errors import ConfigError
 
 CUT = 8.0
 """Scales from the median at which an input is cut: fat tails stay, a broken tick does not pull the line."""
-PARTS = ("probability", "low", "middle", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +70,16 @@ class LinearEstimator:
         kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, 0, np.__version__, train, valid))
         centre, scale = scaling(train.x)
         z, z_valid = (scaled(s.x, centre, scale) for s in (train, valid))
-        lines = []
-        for i, name in enumerate(PARTS):
-            text = kept.part(name, partial(self._line, i, train, valid, z, z_valid))
-            lines.append(json.loads(text))
-            progress(name, (i + 1) / len(PARTS))
-        return LinearFitted(centre, scale, np.asarray(lines, np.float32))
+        lines = fit_parts(kept, lambda part, _note: self._line(part, train, valid, z, z_valid), progress)
+        return LinearFitted(centre, scale, np.asarray([json.loads(line) for line in lines], np.float32))
 
     def _line(self, part: int, train: Samples, valid: Samples, z: F64, z_valid: F64) -> str:
         """Return the weights of one line, the intercept last, as JSON."""
         if part == 0:
             loss, judge = LogisticLoss(train.up), LogisticLoss(valid.up)
         else:
-            level = levels(self.given.coverage)[part - 1]
-            loss, judge = PinballLoss(train.move, level), PinballLoss(valid.move, level)  # type: ignore[assignment]
+            alpha = level(part, self.given.coverage)
+            loss, judge = PinballLoss(train.move, alpha), PinballLoss(valid.move, alpha)  # type: ignore[assignment]
         design, judged = _with_one(z), _with_one(z_valid)
         best, least, line = None, np.inf, np.zeros(design.shape[1])
         for penalty in sorted(self.given.penalties, reverse=True):

@@ -14,9 +14,9 @@ from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.export.xgboost_trees import xgboost_forest
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parameters import levels, within
+from offline.models.parameters import within
+from offline.models.parts import fit_parts, labels, level
 
-PARTS = ("probability", "low", "middle", "high")
 _INF = float("inf")
 _LARGEST = np.finfo(np.float32).max
 
@@ -92,28 +92,18 @@ class XgbEstimator:
     ) -> "XgbFitted":
         """Return the boosters; see ``Estimator.fit``."""
         kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, seed, xgb.__version__, train, valid))
-        texts = []
-        for i, name in enumerate(PARTS):
-
-            def note(share: float, i: int = i, name: str = name) -> None:
-                progress(name, (i + share) / len(PARTS))
-
-            texts.append(kept.part(name, lambda i=i, note=note: self._booster(i, train, valid, seed, note)))  # type: ignore[misc]
-            progress(name, (i + 1) / len(PARTS))
-        return XgbFitted(tuple(texts))
+        return XgbFitted(fit_parts(kept, lambda part, note: self._booster(part, train, valid, seed, note), progress))
 
     def _booster(self, part: int, train: Samples, valid: Samples, seed: int, note: Callable[[float], None]) -> str:
         """Return one booster in XGBoost's binary form as text, cut to its best round."""
-        params = self.given.booster(seed)
+        params, (label, valid_label) = self.given.booster(seed), labels(part, train, valid)
         if part == 0:
             # One loss on either side of the stop: the log-likelihood.
             params |= {"objective": "binary:logistic", "eval_metric": "logloss"}
-            label, valid_label = train.up, valid.up
         else:
             # A leaf of a quantile has no second derivatives but its rows.
-            level = levels(self.given.coverage)[part - 1]
-            params |= {"objective": "reg:quantileerror", "quantile_alpha": level, "eval_metric": "quantile"}
-            label, valid_label = train.move, valid.move
+            alpha = level(part, self.given.coverage)
+            params |= {"objective": "reg:quantileerror", "quantile_alpha": alpha, "eval_metric": "quantile"}
         rows = _matrix(train.x, self.given.threads, label=label, weight=train.weight)
         stops = len(valid) > 0 and self.given.patience > 0
         watched = (
@@ -140,7 +130,7 @@ class XgbFitted:
     Parameters
     ----------
     texts
-        Each of ``PARTS`` in XGBoost's binary form, in base 64.
+        Each of ``offline.models.parts.PARTS`` in XGBoost's binary form, in base 64.
 
     Raises
     ------

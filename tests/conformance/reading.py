@@ -64,6 +64,29 @@ def entries(path: Path, key: str = "cases") -> list[Any]:
     return found
 
 
+def groups(kind: str, path: Path, one: Callable[[str, Any, dict[str, Any]], Iterator[Case]]) -> Iterator[Case]:
+    """Yield the cases of a JSON file in which every list is one of cases.
+
+    Parameters
+    ----------
+    one
+        Answers one of them, given its name, itself and the whole file.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, no object, or has no list.
+    """
+    known = json.loads(path.read_text(encoding="utf-8"))
+    lists = {k: v for k, v in known.items() if isinstance(v, list)} if isinstance(known, dict) else {}
+    if not lists:
+        raise ValueError(f"no list of cases: {_form(known)}")
+    for group, cases in lists.items():
+        for place, case in enumerate(cases):
+            name = f"{path.name} {group} {place}"
+            yield from attempt(kind, name, one, name, case, known)
+
+
 def _form(known: Any) -> str:
     """Return in a few words what a JSON file holds."""
     if isinstance(known, dict):

@@ -2,7 +2,6 @@
 
 import ast
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from offline.validation.periods import PeriodWalkForward
 from offline.validation.split import Split
 from offline.validation.walk_forward import WalkForward
 from tests.conformance.case import Case
-from tests.conformance.reading import attempt
+from tests.conformance.reading import attempt, groups
 
 KIND = "cv"
 _REPR = re.compile(r"<(?:(-?\d+) \* )?(\w+?)(?:: (.*))?>", re.DOTALL)
@@ -30,26 +29,13 @@ Table = dict[str, Any]
 def check(folder: Path) -> Iterator[Case]:
     """Yield a case for each table, attribute and number of splits of each file."""
     for path in sorted((folder / KIND).glob("*.json")):
-        yield from attempt(KIND, path.name, _file, path)
+        yield from attempt(KIND, path.name, groups, KIND, path, _one)
 
 
-def _file(path: Path) -> Iterator[Case]:
-    known = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(known, dict):
-        raise ValueError(f"a {type(known).__name__}, no object")  # noqa: TRY004 - one error for a file of another form
-    groups = {key: value for key, value in known.items() if isinstance(value, list)}
-    if not groups:
-        raise ValueError("no list of cases")
-    for group, cases in groups.items():
-        for number, case in enumerate(cases):
-            name = f"{path.name} {group} {number}"
-            yield from attempt(KIND, name, _one, name, case, known.get("trading_day_index", {}))
-
-
-def _one(name: str, case: Table, indices: dict[str, list[str]]) -> Iterator[Case]:
+def _one(name: str, case: Table, known: Table) -> Iterator[Case]:
     answers: list[tuple[Callable[[Table], bool], Callable[[], Iterator[Case]]]] = [
         (lambda c: "target_n_test_paths" in c, lambda: _of_optimal(name, case)),
-        (lambda c: "index" in c, lambda: _of_periods(name, case, indices)),
+        (lambda c: "index" in c, lambda: _of_periods(name, case, known.get("trading_day_index", {}))),
         (lambda c: "n_folds" in c.get("params", {}), lambda: _of_combinatorial(name, case)),
         (lambda c: "train_size" in c.get("params", {}), lambda: _of_walk(name, case)),
     ]

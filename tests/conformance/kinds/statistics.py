@@ -1,7 +1,6 @@
 """Statistics of returns: by name of a function of the source, and LEAN's probabilistic Sharpe ratio and recovery."""
 
 import ast
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 from offline.statistics import benchmark, deflated, drawdown, ratios, returns, tails
 from offline.statistics.rolling import columns, rolling
 from tests.conformance.case import Case
-from tests.conformance.reading import attempt
+from tests.conformance.reading import attempt, groups
 
 KIND = "statistics"
 DECIMALS = 8
@@ -49,25 +48,12 @@ PUBLISHED = {
 def check(folder: Path) -> Iterator[Case]:
     """Yield a case for each answer of each file."""
     for path in sorted((folder / KIND).glob("*.json")):
-        yield from attempt(KIND, path.name, _file, path)
+        yield from attempt(KIND, path.name, groups, KIND, path, _one)
 
 
-def _file(path: Path) -> Iterator[Case]:
-    known = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(known, dict):
-        raise ValueError(f"a {type(known).__name__}, no object")  # noqa: TRY004 - one error for a file of another form
-    groups = {key: value for key, value in known.items() if isinstance(value, list)}
-    if not groups:
-        raise ValueError("no list of cases")
-    for group, cases in groups.items():
-        for number, case in enumerate(cases):
-            name = f"{path.name} {group} {number}"
-            yield from attempt(KIND, name, _one, name, case, known.get("series_pool", {}))
-
-
-def _one(name: str, case: Table, pool: Table) -> Iterator[Case]:
+def _one(name: str, case: Table, known: Table) -> Iterator[Case]:
     if "function" in case:
-        yield _of_function(f"{name} {case.get('id', case['function'])}", case, pool)
+        yield _of_function(f"{name} {case.get('id', case['function'])}", case, known.get("series_pool", {}))
     elif "equity_per_day" in case:
         ours = drawdown.recovery_days(np.array(case["equity_per_day"], float))
         yield _equal(name, ours, case["longest_recovery_days"], 0.0)
