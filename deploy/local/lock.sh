@@ -17,7 +17,7 @@ strip_marker() {
 strip_marker requirements.lock
 
 # The image holds no embedded parts and no tests: a third of the size. Its versions are those that were tested.
-"$uv" pip compile pyproject.toml deploy/images/requirements.in --extra train --python-version 3.12 "${options[@]}" \
+"$uv" pip compile pyproject.toml deploy/images/requirements.in --extra train --extra lake --python-version 3.12 "${options[@]}" \
     --constraint requirements.lock --output-file deploy/images/requirements.lock
 strip_marker deploy/images/requirements.lock
 
