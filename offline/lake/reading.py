@@ -145,7 +145,7 @@ def columns_of(table: pa.Table, spec: LakeTable) -> Columns:
 def column_name(field: str, spec: LakeTable) -> str:
     """Return what a field of the record is called in the lake: dots are underscores, times end in ``_ns``."""
     flat = field.replace(".", "_")
-    return flat if flat in spec.schema.names else f"{flat}_ns"
+    return f"{flat}_ns" if f"{flat}_ns" in spec.schema.names else flat
 
 
 def _values(name: str, values: pa.Array, op: int, layout: Layout) -> np.ndarray:
