@@ -24,9 +24,10 @@ from tests.offline.training.made import EXAMPLES, made, recipe_of
 N = 2_400
 FEW = 300
 NETWORK = {
-    "window_bars": 4, "width": 16, "channels": 3, "dropout": 0.0, "epochs_max": 12, "batch_rows": 128,
-    "learning_rate": 0.05,
+    "window_bars": 2, "width": 8, "channels": 3, "stacks": ["generic"], "layers": 1, "theta": 4, "dropout": 0.0,
+    "epochs_max": 10, "batch_rows": 128, "learning_rate": 0.05,
 }  # fmt: skip
+"""Small, since each fit is compiled."""
 METALS = Clusters(("metals",), {"metal": 0}, {})
 
 
@@ -72,7 +73,7 @@ def test_each_cluster_learns_what_the_base_cannot_know(done):
     assert set(found.tuned) == {"currencies", "metals"}
     for name, outcome in found.tuned.items():
         both, report = outcome.report["beside_base"], outcome.report
-        assert both["base"]["n"] == both["tuned"]["n"] == round(0.6 * N) // 2 * 2
+        assert both["base"]["n"] == both["tuned"]["n"] == report["judged"] > 0.59 * N
         assert both["tuned"]["log_loss"] < both["base"]["log_loss"] - 0.02
         assert both["verdict"] == "better"
         assert "it is better than its base" in report["limits"][-1]
@@ -110,8 +111,8 @@ def test_clusters_with_too_few_samples_are_named_with_their_number(done):
     """A cluster whose rows begin late has none to fit, and is left to the base."""
     _, _, found, _, _ = done
     (few,) = found.too_few
-    assert (few.cluster, few.samples) == ("crypto", {"fit": 0, "stop": 0, "calibrate": FEW - 3})
-    assert "0 to fit, 0 to stop, 297 to calibrate" in found.served_by_base()[0]
+    assert (few.cluster, few.samples) == ("crypto", {"fit": 0, "stop": 0, "calibrate": FEW - 1})
+    assert "0 to fit, 0 to stop, 299 to calibrate" in found.served_by_base()[0]
     assert found.as_json()["too_few"][0]["symbols"] == ("BTC-USD:CRYPTO",)
 
 
