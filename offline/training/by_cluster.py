@@ -8,10 +8,8 @@ Base and refined network see the same part of time: nothing that judges either w
 calibration rows are none that the base was fitted on.
 """
 
-import hashlib
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from offline.datasets.training_set import TrainingSet
 from offline.models.deep.clusters import Clusters
 from offline.models.deep.estimator import DeepEstimator
-from offline.models.deep.fine_tuning import RATE_SHARE, SAMPLES_MIN, fine_tune
+from offline.models.deep.fine_tuning import SAMPLES_MIN, fine_tune
 from offline.models.deep.fitted import DeepFitted
 from offline.models.estimator import Fitted, make_estimator
 from offline.recipes.recipe import WINDOW_KINDS, ModelRecipe, ModelSpec
@@ -28,6 +26,7 @@ from offline.registry.evidence import FoldSheet
 from offline.registry.registry import Registry
 from offline.registry.writing import check_name
 from offline.training.beside import beside_base, limits_of
+from offline.training.cluster_rows import ClusterRows, cluster_rows, enough, sizes_of, stem_of
 from offline.training.deploy import Deployed, card_of, export
 from offline.training.fitting import Progress, Trained, fit, samples_of, with_head
 from offline.training.folds import Fold, embargo_ns, folds_of
@@ -100,46 +99,6 @@ class ByCluster:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Cluster:
-    """Rows of one cluster.
-
-    Parameters
-    ----------
-    data
-        Its rows alone.
-    origin
-        Shape (n,): position of each of its samples among those of all.
-    place
-        Shape (n of all,): the way back, -1 for samples of others.
-    folder
-        Of what is done so far; of another choice of symbols it is another one.
-    """
-
-    name: str
-    data: TrainingSet
-    origin: I64
-    place: I64
-    folder: Path
-
-    def of(self, positions: I64) -> I64:
-        """Return which of some samples of all are its own, as positions in ``data``."""
-        found = self.place[positions]
-        return found[found >= 0]
-
-    def parts(self, parts: Parts) -> Parts:
-        """Return its own samples of each part."""
-        return Parts(self.of(parts.fit), self.of(parts.stop), self.of(parts.calibrate))
-
-    def done(self, number: int) -> Path:
-        """Return where a fold's result is."""
-        return self.folder / f"{_stem(number)}.npz"
-
-    def kept(self, stem: str) -> Path:
-        """Return the checkpoint that ``fine_tune`` makes of the beginning of a name."""
-        return self.folder / f"{stem}.{self.name}"
-
-
 def check_refinable(recipe: ModelRecipe, clusters: Clusters) -> None:
     """Refuse a recipe that cannot be refined: called before anything is trained.
 
@@ -188,12 +147,12 @@ def refine(
     of_symbol = clusters.of_symbols(data.symbols, load_instruments())
     offered = data.offered(widest_window(recipe))
     last = parts_of(offered, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
-    begun: list[_Cluster] = []
+    begun: list[ClusterRows] = []
     too_few: list[TooFew] = []
     for at in np.unique(of_symbol[of_symbol >= 0]).tolist():
-        one = _cluster(clusters.names[at], data, np.flatnonzero(of_symbol == at), basis.folder)
-        sizes = _sizes(one.parts(last))
-        if _enough(sizes):
+        one = cluster_rows(clusters.names[at], data, np.flatnonzero(of_symbol == at), basis.folder)
+        sizes = sizes_of(one.parts(last))
+        if enough(sizes):
             begun.append(one)
         else:
             too_few.append(TooFew(one.name, one.data.symbols, sizes))
@@ -205,31 +164,14 @@ def refine(
                 recipe, base, one, judged[one.name], last, offered, registry, experiment or recipe.recipe_id, progress
             )
         else:
-            too_few.append(TooFew(one.name, one.data.symbols, {**_sizes(one.parts(last)), "judged": 0}))
+            too_few.append(TooFew(one.name, one.data.symbols, {**sizes_of(one.parts(last)), "judged": 0}))
     for number in range(len(basis.walked.folds)):
         fit_of(basis.folder, number).unlink(missing_ok=True)
     return ByCluster(tuned, tuple(too_few), tuple(s for s, c in zip(data.symbols, of_symbol, strict=True) if c < 0))
 
 
-def _cluster(name: str, data: TrainingSet, symbols: I64, folder: Path) -> _Cluster:
-    mine = data.of_symbols({data.symbols[i] for i in symbols})
-    origin = np.flatnonzero(np.isin(data.symbol[data.at], symbols))
-    place = np.full(len(data), -1, np.int64)
-    place[origin] = np.arange(len(origin))
-    of = hashlib.sha256(repr((mine.symbols, RATE_SHARE, SAMPLES_MIN, ROWS_MIN)).encode()).hexdigest()[:8]
-    return _Cluster(name, mine, origin, place, folder / f"{name}-{of}")
-
-
-def _sizes(parts: Parts) -> dict[str, int]:
-    return {"fit": len(parts.fit), "stop": len(parts.stop), "calibrate": len(parts.calibrate)}
-
-
-def _enough(sizes: dict[str, int]) -> bool:
-    return sizes["fit"] >= SAMPLES_MIN and min(sizes["stop"], sizes["calibrate"]) >= ROWS_MIN
-
-
 def _walk(
-    recipe: ModelRecipe, basis: Basis, clusters: list[_Cluster], offered: I64, progress: Progress
+    recipe: ModelRecipe, basis: Basis, clusters: list[ClusterRows], offered: I64, progress: Progress
 ) -> dict[str, list[FoldResult]]:
     """Return what the refined networks of each cluster say of its test windows; folds with too few rows are left out.
 
@@ -245,7 +187,7 @@ def _walk(
 
         parts = parts_of(fold.train, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
         test = np.concatenate(fold.tests)
-        able = [o for o in clusters if _enough(_sizes(o.parts(parts))) and len(o.of(test)) >= ROWS_MIN]
+        able = [o for o in clusters if enough(sizes_of(o.parts(parts))) and len(o.of(test)) >= ROWS_MIN]
         missing = [one for one in able if not one.done(fold.number).exists()]
         if missing:
             params = basis.walked.folds[fold.number].params
@@ -255,22 +197,18 @@ def _walk(
         for one in missing:
             one.folder.mkdir(parents=True, exist_ok=True)
             _fold(of_fold, data, one, parts, fold, base, tell).write(one.done(fold.number))
-            one.kept(_stem(fold.number)).unlink(missing_ok=True)
+            one.kept(stem_of(fold.number)).unlink(missing_ok=True)
         for one in able:
             found[one.name].append(FoldResult.read(one.done(fold.number)))
     return found
 
 
-def _stem(number: int) -> str:
-    return f"fold-{number:04d}"
-
-
 def _fold(
-    recipe: ModelRecipe, data: TrainingSet, one: _Cluster, parts: Parts, fold: Fold, base: Fitted, progress: Progress
+    recipe: ModelRecipe, data: TrainingSet, one: ClusterRows, parts: Parts, fold: Fold, base: Fitted, progress: Progress
 ) -> FoldResult:
     ts, test, mine = data.ts_ns[data.at], np.concatenate(fold.tests), one.parts(parts)
     judged = one.of(test)
-    model = _refined(recipe, base, one, mine, _stem(fold.number), progress)
+    model = _refined(recipe, base, one, mine, stem_of(fold.number), progress)
     # The times of the base: what it has seen, the refined network has seen.
     sheet = FoldSheet(
         int(ts[fold.train].min()), int(data.end_ns[parts.all].max()), int(ts[test].min()), int(ts[test].max()),
@@ -280,7 +218,9 @@ def _fold(
     return judge(model, one.data, judged, paths, mine.fit, sheet, dict(recipe.model.params))
 
 
-def _refined(recipe: ModelRecipe, base: Fitted, one: _Cluster, parts: Parts, stem: str, progress: Progress) -> Trained:
+def _refined(
+    recipe: ModelRecipe, base: Fitted, one: ClusterRows, parts: Parts, stem: str, progress: Progress
+) -> Trained:
     """Return the refined network with calibration and offsets of its cluster's own rows."""
     begin = cast("DeepFitted", base)
     estimator = cast("type[DeepEstimator]", type(make_estimator(recipe.model.kind)))(begin.parameters)
@@ -294,7 +234,7 @@ def _refined(recipe: ModelRecipe, base: Fitted, one: _Cluster, parts: Parts, ste
 
 
 def _finished(
-    recipe: ModelRecipe, base: Outcome, one: _Cluster, judged: list[FoldResult], last: Parts, offered: I64,
+    recipe: ModelRecipe, base: Outcome, one: ClusterRows, judged: list[FoldResult], last: Parts, offered: I64,
     registry: Registry | None, experiment: str, progress: Progress,
 ) -> Outcome:  # fmt: skip
     """Fit the cluster's rows a last time, export, compare with the base, and register."""
@@ -339,7 +279,7 @@ def _keep_nothing(**_: Any) -> None:
 
 
 def _deploy(
-    named: ModelRecipe, base: Deployed, one: _Cluster, parts: Parts, samples: I64, progress: Progress
+    named: ModelRecipe, base: Deployed, one: ClusterRows, parts: Parts, samples: I64, progress: Progress
 ) -> Deployed:
     trained = _refined(named, base.trained.fitted, one, parts, LAST, progress)
     card = card_of(named, one.data, parts.all, trained)

@@ -10,16 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from cli.commands.dataset import dataset
 from cli.commands.train import train
 from cli.sources import RECORDINGS
 from offline.dataset import GOLD, _recorded, gold_rows
+from offline.datasets.build import from_rows
 from offline.datasets.lake_source import LakeGold
-from offline.datasets.sources import Wanted
+from offline.datasets.sources import GoldRows, Wanted
 from offline.lake import reading
 from offline.lake.reading import open_at, read
 from offline.lake.snapshot import SnapshotId
 from offline.lake.store import LakeStore
 from offline.lake.upkeep import compact
+from offline.recipes.reading import read_recipe
 from offline.registry.registry import Registry
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
@@ -117,6 +120,20 @@ def filled(tmp_path_factory):
 def small(filled, tmp_path):
     """Return a copy of the small lake, to be changed at will."""
     return LakeStore.at(shutil.copytree(filled, tmp_path / "lake"))
+
+
+def test_a_set_of_the_lake_is_that_of_its_rows(small, tmp_path):
+    """``mps dataset build`` takes the same flags: it makes the set of the rows, to the digest, snapshot included."""
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(RECIPE.replace("NZDUSD", "EURUSD"))
+    words = ("build", str(recipe), "--lake", small.root, "--out", str(tmp_path / "set"), "--no-leak-check", "--json")
+    result = CliRunner().invoke(dataset, words, catch_exceptions=False)
+    snapshot = str(open_at(small, "gold").snapshot_id)
+    rows = GoldRows(make_gold(40), None, snapshot)
+    want, report = from_rows(read_recipe(recipe), rows)
+    told = json.loads(result.stdout)
+    assert told["meta"]["data_snapshot_id"] == snapshot
+    assert (told["meta"]["sha256"], told["report"]["samples"]) == (want.meta.sha256, report.samples)
 
 
 def wanted(**changes) -> Wanted:
