@@ -1,7 +1,8 @@
-"""Trains recipes for ``mps train``: rows once for all that read the same, progress, one table at the end."""
+"""Trains recipes for ``mps train``: rows once for all that read the same, progress, tables at the end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,35 +16,44 @@ from processors.errors import ConfigError
 
 if TYPE_CHECKING:
     from offline.datasets.sources import GoldRows, GoldSource, Wanted
+    from offline.models.deep.clusters import Clusters
+    from offline.recipes.recipe import ModelRecipe
+    from offline.training.by_cluster import ByCluster
+    from offline.training.run import Outcome
 
 
 def train_recipes(
-    recipes: tuple[Path, ...], files: tuple[Path, ...], out: Path | None, until_ns: int | None,
-    experiment: str | None, *, register: bool, as_json: bool,
+    recipes: tuple[Path, ...], source: "GoldSource", out: Path | None, until_ns: int | None,
+    experiment: str | None, *, register: bool, clusters: "Clusters | None", as_json: bool,
 ) -> None:  # fmt: skip
-    """Train each recipe on the ticks of some files, and print what they came to.
+    """Train each recipe on the rows of a source, and print what they came to.
+
+    Parameters
+    ----------
+    clusters
+        Each network is refined for each of them; for none where None.
 
     Raises
     ------
     ConfigError
-        A recipe or a file is wrong, or the rows are too few.
+        A recipe or the source is wrong, the rows are too few, or the kind cannot be refined.
     ExportError
         A file does not compute what was trained.
     """
     from offline.datasets import leakage
     from offline.datasets.build import build
-    from offline.datasets.sources import RecordedTicks
     from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
     from offline.training.run import run
-    from processors.feeds.files import present
 
     wanted = {path: read_recipe(path) for path in recipes}
-    source = _Once(RecordedTicks(present(files)))
+    if clusters is not None:
+        _check(wanted.values(), clusters)
+    source = _Once(source)
     targets = _targets(wanted, out)
     registry = Registry() if register else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    outcomes = []
+    outcomes, refined = [], {}
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
         for path, recipe in wanted.items():
             task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
@@ -58,16 +68,32 @@ def train_recipes(
 
             data, report = build(recipe, source, count, partial(_begin, tell))
             leakage.check_features(data)
-            outcomes.append(
-                run(recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
-                    registry=registry, experiment=experiment, until_ns=until_ns, progress=tell)
+            outcome = run(
+                recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
+                registry=registry, experiment=experiment, until_ns=until_ns, progress=tell,
+                keep_basis=clusters is not None,
             )  # fmt: skip
+            if clusters is not None:
+                from offline.training.by_cluster import refine
+
+                refined[recipe.recipe_id] = refine(
+                    recipe, outcome, clusters, registry=registry, experiment=experiment, progress=tell
+                )
+            # The rows of all recipes together may be more than the memory holds.
+            outcomes.append(replace(outcome, basis=None))
             bar.remove_task(task)
-    _print(outcomes, as_json=as_json)
+    _print(outcomes, refined, as_json=as_json)
 
 
 def _begin(tell: Callable[[str, float], None], step: str) -> None:
     tell(step, 0.0)
+
+
+def _check(recipes: "Iterable[ModelRecipe]", clusters: "Clusters") -> None:
+    from offline.training.by_cluster import check_refinable
+
+    for recipe in recipes:
+        check_refinable(recipe, clusters)
 
 
 class _Once:
@@ -96,17 +122,38 @@ def _targets(recipes: dict[Path, Any], out: Path | None) -> dict[Path, Path]:
     return {path: folder / f"{recipe.recipe_id}.onnx" for path, recipe in recipes.items()}
 
 
-def _print(outcomes: list[Any], *, as_json: bool) -> None:
+def _print(outcomes: list["Outcome"], refined: dict[str, "ByCluster"], *, as_json: bool) -> None:
     from offline.training.table import table_of
 
     reports = [o.report for o in outcomes]
     if as_json:
-        click.echo(json.dumps(reports if len(reports) > 1 else reports[0], sort_keys=True))
+        told = [r | ({"clusters": refined[r["recipe"]].as_json()} if refined else {}) for r in reports]
+        click.echo(json.dumps(told if len(told) > 1 else told[0], sort_keys=True))
         return
     console = Console()
     console.print(table_of(reports))
     for line in reports[0]["limits"]:
         console.print(line, style="dim")
     for o in outcomes:
-        version = f"  registered as {o.version.name} version {o.version.version}" if o.version else ""
-        console.print(f"[bold]{o.path}[/] {o.report['sha256'][:16]}  until {o.report['trained_until'][:19]}{version}")
+        console.print(_line(o))
+        if refined:
+            _print_clusters(console, refined[o.report["recipe"]])
+    console.print(f"rows of {reports[0]['data_snapshot_id']}", style="dim", soft_wrap=True)
+
+
+def _print_clusters(console: Console, found: "ByCluster") -> None:
+    from offline.training.beside import clusters_table
+
+    if found.tuned:
+        console.print(clusters_table([o.report for o in found.tuned.values()]))
+    for outcome in found.tuned.values():
+        for line in outcome.report["limits"][-2:]:
+            console.print(line, style="dim")
+        console.print(_line(outcome))
+    for line in found.served_by_base():
+        console.print(line, style="dim")
+
+
+def _line(o: "Outcome") -> str:
+    version = f"  registered as {o.version.name} version {o.version.version}" if o.version else ""
+    return f"[bold]{o.path}[/] {o.report['sha256'][:16]}  until {o.report['trained_until'][:19]}{version}"

@@ -9,10 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.local.paths import CHECKOUT
-from processors.errors import ConfigError
-
-RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
+from cli.sources import gold_source, source_options
 
 
 @click.group()
@@ -29,21 +26,17 @@ def dataset() -> None:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the set.")
-@click.option("--gold", "gold", multiple=True, type=click.Path(path_type=Path),
-              help="Parquet file or folder of gold rows, in place of FILES; repeatable.")  # fmt: skip
-@click.option("--cross", "cross", multiple=True, type=click.Path(path_type=Path),
-              help="Parquet file or folder of rows of cross.v1, beside --gold; repeatable.")  # fmt: skip
-@click.option("--clickhouse", is_flag=True, help="Read gold rows from the warehouse, in place of FILES.")
+@source_options
 @click.option("--no-leak-check", is_flag=True, help="Write the set also where an input seems to know the label.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and no progress bar.")
 def build(
-    *, recipe: Path, files: tuple[Path, ...], out: Path, gold: tuple[Path, ...], cross: tuple[Path, ...],
-    clickhouse: bool, no_leak_check: bool, as_json: bool,
-) -> None:  # fmt: skip
+    *, recipe: Path, files: tuple[Path, ...], out: Path, no_leak_check: bool, as_json: bool, **flags: Any
+) -> None:
     """Make the rows with labels of RECIPE, and count what was left out.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
-    through the same stages as live ticks, with the packs of the recipe. --gold and --clickhouse read rows that exist.
+    through the same stages as live ticks, with the packs of the recipe. --gold, --clickhouse and --lake read rows that
+    exist; `mps train` takes the same flags. A snapshot of the lake reads the same for good.
 
     An input that knows the label, or what comes after its row, is refused by name (exit code 1). Equal rows and an
     equal recipe give the same bytes.
@@ -52,17 +45,14 @@ def build(
     mps dataset build offline/recipes/examples/fx_lgbm.yaml --out my_set
     mps dataset build offline/recipes/examples/fx_tft.yaml my_ticks.parquet --out my_set
     mps dataset build offline/recipes/examples/fx_lgbm.yaml --clickhouse --out my_set
+    mps dataset build offline/recipes/examples/fx_lgbm.yaml --lake --out my_set
     """
     from offline.datasets import leakage, training_set
     from offline.datasets.build import build as make
     from offline.recipes.reading import read_recipe
 
-    if sum(map(bool, (files, gold, clickhouse))) > 1:
-        raise ConfigError("mps dataset build", "source", "several", "one of FILES, --gold and --clickhouse")
-    if cross and not gold:
-        raise ConfigError("mps dataset build", "--cross", str(cross[0]), "beside --gold only")
+    source = gold_source("mps dataset build", files, **flags)
     wanted = read_recipe(recipe)
-    source = _source(files, gold, cross, clickhouse=clickhouse)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
         task, seen = bar.add_task("gold rows", total=None), 0
@@ -93,23 +83,6 @@ def show(*, folder: Path, as_json: bool) -> None:
 
     data, report = training_set.read(folder)
     _show(folder, data, report, as_json=as_json)
-
-
-def _source(files: tuple[Path, ...], gold: tuple[Path, ...], cross: tuple[Path, ...], *, clickhouse: bool) -> Any:
-    from offline.datasets.sources import ClickHouseGold, ParquetGold, RecordedTicks
-    from processors.feeds.files import present
-
-    if gold:
-        return ParquetGold(gold, cross)
-    if not clickhouse:
-        return RecordedTicks(present(files or (RECORDINGS,)))
-    from cli.feature_service import known_endpoints, warehouse_url
-    from deploy.local.paths import home
-    from offline.features.clickhouse_rows import at_address, at_path
-
-    url = warehouse_url()
-    path = Path(known_endpoints().clickhouse_path or home().clickhouse)
-    return ClickHouseGold(at_address(url) if url else at_path(path))
 
 
 def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> None:

@@ -2,21 +2,19 @@
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from cli.sources import lake_store
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 
 if TYPE_CHECKING:
-    from offline.lake.store import LakeStore
     from offline.lake.table import OpenTable
 
 TABLES = ("ticks", "bars", "gold", "refused")
@@ -73,7 +71,7 @@ def sync(
 
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     found = run_lake(
-        find_broker(home()), _store(place), SinkConfig(lake_wait_ms=int(wait_s * 1e3)), once=once, prefix=prefix,
+        find_broker(home()), lake_store(place), SinkConfig(lake_wait_ms=int(wait_s * 1e3)), once=once, prefix=prefix,
         tables=tables or None,
     )  # fmt: skip
     if as_json:
@@ -227,23 +225,13 @@ def vacuum(
         _print(("table", "files", ""), rows, right=(1,))
 
 
-def _store(place: str | None) -> "LakeStore":
-    from offline.lake.store import LakeStore
-
-    return LakeStore.at(place or os.environ.get("MPS_LAKE") or _default())
-
-
-def _default() -> Path:
-    return home().lake
-
-
 def _opened(place: str | None, tables: Sequence[str]) -> list["OpenTable"]:
     """Return the tables that are asked for; all that are there, where none is."""
     from offline.lake.table import OpenTable
     from offline.lake.tables import lake_tables
     from processors.errors import ConfigError
 
-    store, found = _store(place), []
+    store, found = lake_store(place), []
     for name in tables or TABLES:
         try:
             found.append(OpenTable.open(store, lake_tables()[name]))

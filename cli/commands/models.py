@@ -21,7 +21,7 @@ NAME = click.argument("name")
 SHOWN = (
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "timeframe",
     "horizon_bars", "target", "universe", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
-    "parameters", "sharpe", "ece", "auc", "coverage", "latency_ms", "fair",
+    "parameters", "lineage", "sharpe", "ece", "auc", "coverage", "latency_ms", "fair",
 )  # fmt: skip
 
 
@@ -93,7 +93,9 @@ def show(*, name: str, which: str, as_json: bool) -> None:
         shapes = (f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in found.facts["signature"][side])
         table.add_row(side, "; ".join(shapes))
     for key in SHOWN:
-        table.add_row(key, _shown(found.facts[key]))
+        # Only a model that refines another one has a lineage.
+        if key in found.facts or key != "lineage":
+            table.add_row(key, _shown(found.facts[key]))
     table.add_row("files", ", ".join(sorted(found.files)))
     Console().print(table)
 

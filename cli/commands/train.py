@@ -1,4 +1,4 @@
-"""``mps train``: recorded ticks to a deployed baseline model, or recipes to registered models."""
+"""``mps train``: recorded ticks to a deployed baseline model, or recipes and rows to registered models."""
 
 import json
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.local.paths import CHECKOUT
+from cli.sources import RECIPES, RECORDINGS, gold_source, source_options
 from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
 
@@ -18,7 +18,6 @@ COLUMNS = (
     "indep.: rows whose outcomes do not overlap. base: log loss of always saying the share of ups in training. "
     "cover: share of outcomes inside the interval."
 )
-RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 
 
 def _until_ns(text: str | None) -> int | None:
@@ -49,6 +48,7 @@ def _table(report: dict[str, Any]) -> Table:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@source_options
 @click.option("--out", type=click.Path(path_type=Path),
               help="The model file; of several recipes the folder.  [MPS_MODEL or .mps]")  # fmt: skip
 @click.option("--until", metavar="TIME",
@@ -60,37 +60,60 @@ def _table(report: dict[str, Any]) -> Table:
               help="Of the baseline; a recipe has its own. The same rows and seed give the same file.")  # fmt: skip
 @click.option("--experiment", help="Of recipes: whose trials they are, in the registry.  [the recipe's id]")
 @click.option("--no-register", is_flag=True, help="Of recipes: leave the registry alone.")
+@click.option("--fine-tune", is_flag=True,
+              help="Of tft and nbeats: also a network for each cluster of instruments that begins with the one of all, "
+                   "judged beside it and registered as RECIPE-CLUSTER.")  # fmt: skip
+@click.option("--clusters", metavar="FILE", type=click.Path(path_type=Path),
+              help="Beside --fine-tune: what belongs together.  [offline/models/deep/clusters.yaml]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def train(
     *, files: tuple[Path, ...], out: Path | None, until: str | None, pack: str, seed: int, experiment: str | None,
-    no_register: bool, as_json: bool,
+    no_register: bool, fine_tune: bool, clusters: Path | None, as_json: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    """Train a model on recorded ticks, export it to ONNX, and judge it on rows that it has not seen.
+    """Train a model on recorded ticks or stored rows, export it to ONNX, and judge it on rows that it has not seen.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
     through the same stages as live ticks, in memory. The score stage never scores a row that training has seen.
 
     Files that end in .yaml are recipes: each is walked forward fold by fold, calibrated, given conformal intervals,
     exported through the gate, and registered with its evidence (`mps models list`). A run that was broken off goes on
-    where it was. Without a recipe the baseline is trained.
+    where it was. Without a recipe the baseline is trained, on recorded ticks.
+
+    In place of FILES a recipe reads gold rows that exist, by the flags of `mps dataset build`: of Parquet files, of the
+    warehouse, or of the lake, whose snapshot reads the same for good. The model names the state that it was made of.
 
     \b
       mps train                                      the baseline on the shipped recordings
       mps train my_ticks.parquet --out my.onnx       your own; deploy with MPS_MODEL=my.onnx
       mps train offline/recipes/examples/fx_tft.yaml
       mps train offline/recipes/examples/fx_*.yaml --experiment fx
+      mps train offline/recipes/examples/fx_lgbm.yaml --lake
+      mps train offline/recipes/examples/fx_tft.yaml --fine-tune
     """
-    recipes = tuple(f for f in files if f.suffix in {".yaml", ".yml"})
+    recipes = tuple(f for f in files if f.suffix in RECIPES)
+    if clusters is not None and not fine_tune:
+        raise ConfigError("mps train", "--clusters", str(clusters), "beside --fine-tune only")
     if recipes:
         from cli.recipes import train_recipes
 
-        ticks = tuple(f for f in files if f not in recipes)
+        source = gold_source("mps train", tuple(f for f in files if f not in recipes), **flags)
         train_recipes(
-            recipes, ticks or (RECORDINGS,), out, _until_ns(until), experiment, register=not no_register,
-            as_json=as_json,
+            recipes, source, out, _until_ns(until), experiment, register=not no_register,
+            clusters=_clusters(clusters) if fine_tune else None, as_json=as_json,
         )  # fmt: skip
         return
+    for flag, given in {"fine-tune": fine_tune, **flags}.items():
+        # The usual lake is an empty place.
+        if given or given == "":
+            raise ConfigError("mps train", f"--{flag}", given, "beside a recipe, which is a .yaml file: the baseline "
+                              "is trained on recorded ticks")  # fmt: skip
     _baseline(files, out, until, pack, seed, as_json=as_json)
+
+
+def _clusters(file: Path | None) -> Any:
+    from offline.models.deep.clusters import PATH, read_clusters
+
+    return read_clusters(file or PATH)
 
 
 def _baseline(

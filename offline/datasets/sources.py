@@ -1,6 +1,7 @@
-"""Where gold rows come from: recorded ticks, ClickHouse, Parquet files, or an Arrow table such as the lake gives.
+"""Where gold rows come from: recorded ticks, ClickHouse, Parquet files, or an Arrow table.
 
-Each gives rows and the id of the state that they were read from: the same id, the same rows.
+The lake is a source too, in ``lake_source``. Each gives rows and the id of the state that they were read from: the
+same id, the same rows.
 """
 
 # ruff: noqa: S608 - names come from our schemas, and values are quoted
@@ -114,7 +115,7 @@ class ArrowGold:
         cross = None if self.cross is None or not wanted.cross_columns else columns_of(
             self.cross, CROSS, wanted.cross_columns, self.snapshot_id
         )  # fmt: skip
-        return GoldRows(columns_of(self.table, GOLD, _gold_columns(wanted), self.snapshot_id), cross, self.snapshot_id)
+        return GoldRows(columns_of(self.table, GOLD, gold_columns(wanted), self.snapshot_id), cross, self.snapshot_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class ParquetGold:
         """Return the rows of the files; only what is wanted is read where columns are flat."""
         files = _parquet_files(self.paths)
         cross_files = _parquet_files(self.cross_paths) if wanted.cross_columns and self.cross_paths else []
-        gold = _read(files, _gold_columns(wanted), wanted)
+        gold = _read(files, gold_columns(wanted), wanted)
         cross = _read(cross_files, wanted.cross_columns, wanted) if cross_files else None
         snapshot = f"parquet:{_digest_of_files([*files, *cross_files])}"
         return ArrowGold(gold, snapshot, cross).rows(wanted, progress)
@@ -142,7 +143,7 @@ class ClickHouseGold:
 
     def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
         """Return the rows of the timeframe and symbols; of two records of one time the last one in the log."""
-        gold, state = self._table("gold", _gold_columns(wanted), wanted)
+        gold, state = self._table("gold", gold_columns(wanted), wanted)
         cross, of_cross = self._table("cross", wanted.cross_columns, wanted) if wanted.cross_columns else (None, "")
         return ArrowGold(gold, f"clickhouse:{state}{of_cross}", cross).rows(wanted, progress)
 
@@ -158,7 +159,8 @@ class ClickHouseGold:
         return found, told[:32]
 
 
-def _gold_columns(wanted: Wanted) -> tuple[str, ...]:
+def gold_columns(wanted: Wanted) -> tuple[str, ...]:
+    """Return the fields of the gold row that a training set of a recipe reads."""
     return tuple(dict.fromkeys((*_NEEDED, *_BESIDE, *wanted.columns)))
 
 

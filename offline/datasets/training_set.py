@@ -10,6 +10,7 @@ On disk it is one Parquet file of rows, whose metadata say the rest; the same se
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,20 @@ class TrainingSet:
         of_rows = {name: getattr(self, name)[rows] for name in ("x", "symbol", "ts_ns", "regime", "vol", "spread_bp")}
         of_samples = {name: getattr(self, name)[samples] for name in ("end_ns", "exit_ns", "move", "up", "target")}
         return replace(self, **of_rows, **of_samples, at=place[self.at[samples]]).stamped()
+
+    def of_symbols(self, symbols: Collection[str]) -> "TrainingSet":
+        """Return the rows and samples of some symbols, each in the order that it has here."""
+        kept = [i for i, symbol in enumerate(self.symbols) if symbol in symbols]
+        rows = np.isin(self.symbol, kept)
+        samples = rows[self.at]
+        place, code = np.cumsum(rows) - 1, np.full(len(self.symbols), -1, np.int64)
+        code[kept] = np.arange(len(kept))
+        of_rows = {name: getattr(self, name)[rows] for name in ("x", "ts_ns", "regime", "vol", "spread_bp")}
+        of_samples = {name: getattr(self, name)[samples] for name in ("end_ns", "exit_ns", "move", "up", "target")}
+        return replace(
+            self, **of_rows, **of_samples, symbols=tuple(self.symbols[i] for i in kept),
+            symbol=code[self.symbol[rows]], at=place[self.at[samples]],
+        ).stamped()  # fmt: skip
 
     def digest(self) -> str:
         """Return the SHA-256 of everything that training reads."""

@@ -113,11 +113,10 @@ def read_columns(
     Parameters
     ----------
     wanted
-        Every column is read: a layout has them all.
+        A layout has every field: those of columns that are not read are null.
     """
     opened = open_at(store, name, at)
-    all_columns = Wanted(wanted.symbols, wanted.timeframes, wanted.from_ns, wanted.to_ns)
-    return columns_of(read(store, name, all_columns, opened.snapshot_id), opened.spec), opened.snapshot_id
+    return columns_of(read(store, name, wanted, opened.snapshot_id), opened.spec), opened.snapshot_id
 
 
 def order_of(spec: LakeTable) -> tuple[str, ...]:
@@ -127,7 +126,7 @@ def order_of(spec: LakeTable) -> tuple[str, ...]:
 
 
 def columns_of(table: pa.Table, spec: LakeTable) -> Columns:
-    """Return rows of a table as columns of its record.
+    """Return rows of a table as columns of its record; fields whose columns were not read are null.
 
     Raises
     ------
@@ -137,10 +136,16 @@ def columns_of(table: pa.Table, spec: LakeTable) -> Columns:
     layout = layout_of(load_registry().current(spec.topic).schema)
     out = Columns.empty(layout, table.num_rows)
     for name, op in zip(layout.names, layout.ops[:, 0].tolist(), strict=True):
-        column = name.replace(".", "_")
-        values = table.column(column if column in table.column_names else f"{column}_ns").combine_chunks()
-        out[name] = _values(name, values, int(op) & ~NULLABLE, layout)
+        column = column_name(name, spec)
+        if column in table.column_names:
+            out[name] = _values(name, table.column(column).combine_chunks(), int(op) & ~NULLABLE, layout)
     return out
+
+
+def column_name(field: str, spec: LakeTable) -> str:
+    """Return what a field of the record is called in the lake: dots are underscores, times end in ``_ns``."""
+    flat = field.replace(".", "_")
+    return f"{flat}_ns" if f"{flat}_ns" in spec.schema.names else flat
 
 
 def _values(name: str, values: pa.Array, op: int, layout: Layout) -> np.ndarray:

@@ -95,6 +95,8 @@ def make_card(name: str, model: Model, evidence: Evidence, trials: Trials) -> di
             "penalised_sharpe": penalised_sharpe(e.returns).as_json(),
         },
     }  # fmt: skip
+    if e.lineage:
+        card["lineage"] = e.lineage
     card["seen_limits"] = seen_limits(card)
     plain: dict[str, Any] = _plain(card)
     check_card(plain)

@@ -76,6 +76,7 @@ def _method(card: dict[str, Any]) -> str:
     gives = "; ".join(f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in model["signature"]["outputs"])
     return _facts({
         "kind": m["kind"],
+        **({"refined from": ", ".join(f"{k} {v}" for k, v in card["lineage"].items())} if "lineage" in card else {}),
         "parameters": ", ".join(f"{k} {v}" for k, v in flat(m["parameters"]).items()) or "none",
         "rows it reads": m["window_bars"],
         "calibration": m["calibration"],

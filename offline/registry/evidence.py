@@ -1,7 +1,7 @@
 """What is known of a model when it is registered: how it was made, of what, and how it did on rows it had not seen."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,8 @@ class Evidence:
         Of the training, kept as it is.
     intended_use, limits
         The two things that people write.
+    lineage
+        The model that it began with, where it refines one; empty otherwise.
     """
 
     recipe_id: str
@@ -184,6 +186,7 @@ class Evidence:
     report: dict[str, Any]
     intended_use: str
     limits: tuple[str, ...]
+    lineage: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse importances of other inputs or folds.
@@ -202,7 +205,7 @@ class Evidence:
         rows, returns = self.rows, self.returns
         sheet = {
             **{k: getattr(self, k) for k in ("recipe_id", "recipe_hash", "recipe", "experiment", "report")},
-            **{k: getattr(self, k) for k in ("inputs", "intended_use", "limits")},
+            **{k: getattr(self, k) for k in ("inputs", "intended_use", "limits", "lineage")},
             "method": asdict(self.method),
             "dataset": asdict(self.dataset),
             "folds": [asdict(f) for f in self.folds],

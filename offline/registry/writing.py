@@ -97,6 +97,7 @@ def write_artefacts(
 def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
     """Return what is written beside a version, to be found without opening its files."""
     data, (topic, version) = evidence.dataset, schema_here()
+    lineage = {"lineage": evidence.lineage} if evidence.lineage else {}
     returns, whole = card["returns"], card["metrics"]["all"]
     return {
         "kind": evidence.method.kind, "recipe_id": evidence.recipe_id, "recipe_hash": evidence.recipe_hash,
@@ -109,6 +110,7 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
         "sharpe": returns["sharpe"]["value"], "ece": whole["ece"]["value"],
         "auc": whole["auc"] and whole["auc"]["value"], "coverage": whole["coverage"]["value"],
         "latency_ms": card["model"]["latency_ms"]["p50"], "fair": not card["fairness"]["much_worse"],
+        **lineage,
     }  # fmt: skip
 
 

@@ -7,5 +7,8 @@ walk: every fold, and what its model says of rows that it has not seen.
 returns: what a simple position would have earned on them.
 deploy: the last fit, of all rows, as one file through the gate.
 run: all of it, and into the registry.
+by_cluster: a network refined for each cluster of instruments, judged beside the one it began with.
+cluster_rows: the rows of one cluster.
+beside: which of the two is better, in numbers and in words.
 table: what it came to, in words and numbers.
 """

@@ -63,13 +63,24 @@ def deploy(
     check_servable(recipe)
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
     trained = train(tuned, data, parts, checkpoint, progress)
-    card = card_of(recipe, data, parts.all, trained)
+    made = export(trained, card_of(recipe, data, parts.all, trained), data, samples, progress)
+    checkpoint.unlink(missing_ok=True)
+    return made
+
+
+def export(trained: Trained, card: ModelCard, data: TrainingSet, samples: I64, progress: Progress) -> Deployed:
+    """Return a model as a file that has passed the gate on some of the samples.
+
+    Raises
+    ------
+    ExportError
+        The file does not compute what was trained.
+    """
     progress("export", 1.0)
     raw = fold(trained.fitted.graph(), trained.head, card)
     spread = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), GATE_ROWS)).astype(np.int64))
     progress("gate", 1.0)
     parity = gate.check(raw, trained.fitted, trained.head, inputs_of(data, samples[spread], trained.window_bars))
-    checkpoint.unlink(missing_ok=True)
     return Deployed(raw, trained, card, parity, latency_ms(raw, data, samples))
 
 

@@ -86,17 +86,27 @@ def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path
     checkpoint
         See ``Estimator.fit``.
     """
+    fitted = fit(recipe, data, parts, checkpoint, progress)
+    return with_head(recipe, data, fitted, parts.calibrate, estimator_of(recipe).window_bars)
+
+
+def fit(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path | None, progress: Progress) -> Fitted:
+    """Return what an estimator makes of the first two parts; the third is left to calibrate."""
     estimator = estimator_of(recipe)
     window = estimator.window_bars
-    fitted = estimator.fit(
+    return estimator.fit(
         samples_of(data, parts.fit, window), samples_of(data, parts.stop, window), seed=recipe.seed,
         progress=progress, checkpoint=checkpoint,
     )  # fmt: skip
-    plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window)
-    raw = plain.raw(data, parts.calibrate)
-    calibrator = calibrator_of(recipe, raw.logit, data.up[parts.calibrate])
-    down, up = offsets_of(recipe, raw.quantiles, data.move[parts.calibrate])
-    return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window)
+
+
+def with_head(recipe: ModelRecipe, data: TrainingSet, fitted: Fitted, calibrate: I64, window_bars: int) -> Trained:
+    """Return a fitted model with the calibration and the conformal offsets of samples that it was not fitted on."""
+    plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window_bars)
+    raw = plain.raw(data, calibrate)
+    calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate])
+    down, up = offsets_of(recipe, raw.quantiles, data.move[calibrate])
+    return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window_bars)
 
 
 def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64) -> Calibrator:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,45 @@ UNKNOWN_BY_THEN = "no_sample_by_then"
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What models begin with that refine another one.
+
+    Parameters
+    ----------
+    data
+        Rows of the training, cut off where it was told to stop.
+    walked, deployed
+        The folds, and the last fit.
+    folder
+        Of what is done so far, with the checkpoint of each fold's fit.
+    """
+
+    data: TrainingSet
+    walked: Walked
+    deployed: Deployed
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What a model is told that refines another one.
+
+    Parameters
+    ----------
+    lineage
+        What it began with, for the registry.
+    beside_base
+        How both did on the same rows.
+    limits
+        Words for its card.
+    """
+
+    lineage: dict[str, str]
+    beside_base: dict[str, Any]
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 
@@ -41,16 +80,20 @@ class Outcome:
         In words of JSON.
     version
         In the registry; None where it was not registered.
+    basis
+        For models that refine this one, where it was asked for.
     """
 
     path: Path
     report: dict[str, Any]
     version: ModelVersion | None
+    basis: Basis | None = None
 
 
 def run(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, work: Path, *,
     registry: Registry | None, experiment: str | None = None, until_ns: int | None = None, progress: Progress,
+    keep_basis: bool = False,
 ) -> Outcome:  # fmt: skip
     """Train, judge, export and register.
 
@@ -66,6 +109,8 @@ def run(
         Whose trial it is; the recipe's name where None.
     until_ns
         Event time that no label of training may pass: what comes after is left to be scored. All where None.
+    keep_basis
+        Keep the fits of the folds, for models that begin with them; whoever makes those deletes them.
 
     Raises
     ------
@@ -82,16 +127,18 @@ def run(
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
     folder.mkdir(parents=True, exist_ok=True)
     if registry is None:
-        walked = walk(recipe, data, folder, progress)
+        walked = walk(recipe, data, folder, progress, keep_fits=keep_basis)
         deployed = _deploy(recipe, data, folder, progress)
-        return _finish(recipe, data, dropped, out, walked, deployed, name, None)
+        outcome = finish(recipe, data, dropped, out, walked, deployed, name, None)
+        return replace(outcome, basis=Basis(data, walked, deployed, folder) if keep_basis else None)
     parameters = {"kind": recipe.model.kind, **recipe.model.params, "seed": recipe.seed}
     with registry.trial(name, recipe.recipe_id, parameters, recipe.hash) as done:
-        walked = walk(recipe, data, folder, progress)
+        walked = walk(recipe, data, folder, progress, keep_fits=keep_basis)
         deployed = _deploy(recipe, data, folder, progress)
         found = measures(walked.rows)
         done(returns=returns_of(data, walked), ece=found["ece"], latency_ms=deployed.latency_ms)
-    return _finish(recipe, data, dropped, out, walked, deployed, name, registry)
+    outcome = finish(recipe, data, dropped, out, walked, deployed, name, registry)
+    return replace(outcome, basis=Basis(data, walked, deployed, folder) if keep_basis else None)
 
 
 def _key(recipe: ModelRecipe, data: TrainingSet) -> str:
@@ -106,11 +153,12 @@ def _deploy(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Prog
     return deploy(recipe, chosen(recipe, data, offered, tell), data, offered, folder / "last.fit", tell)
 
 
-def _finish(
+def finish(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, walked: Walked, deployed: Deployed,
-    experiment: str, registry: Registry | None,
+    experiment: str, registry: Registry | None, refined: Refined | None = None,
 ) -> Outcome:  # fmt: skip
     """Write the file and its report, and register them."""
+    limits = LIMITS if refined is None else (*LIMITS, *refined.limits)
     followed = adaptive_coverage(walked.rows, data.end_ns[walked.sample])
     returns = returns_of(data, walked)
     report = {
@@ -121,9 +169,11 @@ def _finish(
         "out_of_sample": measures(walked.rows), "sharpe": sharpe_of(returns),
         "adaptive": {"coverage": followed.coverage, "furthest": followed.furthest, "bound": followed.bound},
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
-        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(LIMITS),
+        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(limits),
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},
     }  # fmt: skip
+    if refined is not None:
+        report |= {"lineage": refined.lineage, "beside_base": refined.beside_base}
     write_model(out, deployed.raw, report)
     if registry is None:
         return Outcome(out, report, None)
@@ -133,7 +183,7 @@ def _finish(
                recipe.calibration.method, recipe.conformal.method, validation_words(recipe), versions()),
         sheet_of(data, deployed, dropped), tuple(f.sheet for f in walked.folds), walked.rows, returns,
         tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report, INTENDED_USE,
-        LIMITS,
+        limits, {} if refined is None else refined.lineage,
     )  # fmt: skip
     return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import FoldSheet, OutOfSample
-from offline.training.fitting import Progress, inputs_of, train
+from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import parts_of
 from offline.training.tuning import chosen, widest_window
@@ -88,13 +88,17 @@ class Walked:
     sample: I64
 
 
-def walk(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress) -> Walked:
+def walk(
+    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, *, keep_fits: bool = False
+) -> Walked:
     """Return what the folds of a recipe say.
 
     Parameters
     ----------
     folder
         Of this recipe and these rows alone: finished folds are found there, and begun ones go on.
+    keep_fits
+        Leave the checkpoint of each fit, for models that begin with it; the caller deletes them.
 
     Raises
     ------
@@ -111,10 +115,18 @@ def walk(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progres
             def tell(step: str, share: float, number: int = fold.number) -> None:
                 progress(f"fold {number + 1} of {len(folds)}: {step}", (number + share) / len(folds))
 
-            _run(recipe, data, fold, folder / f"fold-{fold.number:04d}.fit", tell).write(done)
+            checkpoint = fit_of(folder, fold.number)
+            _run(recipe, data, fold, checkpoint, tell).write(done)
+            if not keep_fits:
+                checkpoint.unlink(missing_ok=True)
         results.append(FoldResult.read(done))
     sample, rows = first_path(recipe, data, results)
     return Walked(tuple(results), rows, sample)
+
+
+def fit_of(folder: Path, number: int) -> Path:
+    """Return the checkpoint of a fold's fit."""
+    return folder / f"fold-{number:04d}.fit"
 
 
 def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, progress: Progress) -> FoldResult:
@@ -123,21 +135,31 @@ def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, p
     parts = parts_of(fold.train, ts, data.end_ns, embargo_ns(recipe))
     model = train(tuned, data, parts, checkpoint, progress)
     judged = np.concatenate(fold.tests)
-    said = model.say(data, judged)
-    few = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), IMPORTANCE_ROWS)).astype(np.int64))]
+    paths = np.concatenate([np.full(len(t), p) for t, p in zip(fold.tests, fold.paths, strict=True)])
     sheet = FoldSheet(
         int(ts[fold.train].min()), int(data.end_ns[parts.all].max()), int(ts[judged].min()), int(ts[judged].max()),
         len(parts.all), len(judged),
     )  # fmt: skip
-    result = FoldResult(
-        judged, np.concatenate([np.full(len(t), p) for t, p in zip(fold.tests, fold.paths, strict=True)]),
-        said.probability, said.low, said.high, float(data.up[parts.fit].mean()),
-        float(np.abs(data.move[parts.fit]).mean()),
-        np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64),
-        sheet, dict(tuned.model.params),
+    return judge(model, data, judged, paths, parts.fit, sheet, dict(tuned.model.params))
+
+
+def judge(
+    model: Trained, data: TrainingSet, judged: I64, paths: I64, fit: I64, sheet: FoldSheet, params: dict[str, Any]
+) -> FoldResult:
+    """Return what a model says of the samples of its test window.
+
+    Parameters
+    ----------
+    fit
+        Samples that it was fitted on, whose base rate and mean move it is compared with.
+    """
+    said = model.say(data, judged)
+    few = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), IMPORTANCE_ROWS)).astype(np.int64))]
+    return FoldResult(
+        judged, paths, said.probability, said.low, said.high, float(data.up[fit].mean()),
+        float(np.abs(data.move[fit]).mean()),
+        np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64), sheet, params,
     )  # fmt: skip
-    checkpoint.unlink(missing_ok=True)
-    return result
 
 
 def first_path(recipe: ModelRecipe, data: TrainingSet, results: list[FoldResult]) -> tuple[I64, OutOfSample]:

@@ -39,7 +39,7 @@ def test_a_set_is_built_and_shown(tmp_path):
 
 def test_two_sources_are_refused(tmp_path):
     """One source at a time; a strategy is no recipe; a missing folder says how to make one."""
-    with pytest.raises(ConfigError, match="one of FILES, --gold and --clickhouse"):
+    with pytest.raises(ConfigError, match="one of FILES, --gold, --clickhouse and --lake"):
         called(dataset, "build", FX, "ticks.parquet", "--clickhouse", "--out", str(tmp_path))
     with pytest.raises(ConfigError, match="beside --gold only"):
         called(dataset, "build", FX, "--cross", "x", "--out", str(tmp_path))

@@ -62,15 +62,23 @@ def read_clusters(path: Path = PATH) -> Clusters:
     Raises
     ------
     ConfigError
-        Names the cluster and what is wrong: an unknown key or asset class, or one that stands in two clusters.
+        Names the cluster and what is wrong: an unknown key or asset class, or one that stands in two clusters; or the
+        file cannot be read, or is no mapping of clusters.
     """
-    found = yaml.safe_load(path.read_text())
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise ConfigError(str(path), "clusters", " ".join(str(e).split()), f"a file such as {PATH.name}") from None
+    if not isinstance(found, dict) or not all(isinstance(n, str) and isinstance(m, dict) for n, m in found.items()):
+        raise ConfigError(str(path), "clusters", found, f"names with asset_classes and roots, as in {PATH.name}")
     by_asset_class: dict[str, int] = {}
     by_root: dict[str, int] = {}
     for at, (name, members) in enumerate(found.items()):
         for key, values in members.items():
             if key not in {"asset_classes", "roots"}:
                 raise ConfigError(str(path), f"{name}.{key}", values, "asset_classes or roots")
+            if not isinstance(values, list):
+                raise ConfigError(str(path), f"{name}.{key}", values, "a list")
             into = by_asset_class if key == "asset_classes" else by_root
             for value in values:
                 if key == "asset_classes" and (value not in ASSET_CLASSES or value == "future"):

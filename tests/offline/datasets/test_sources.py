@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.commands.dataset import RECORDINGS
+from cli.sources import RECORDINGS
 from offline.dataset import make_dataset, record_gold
 from offline.datasets.build import build, from_rows
 from offline.datasets.sources import ClickHouseGold, GoldRows, RecordedTicks

@@ -24,10 +24,14 @@ def test_instruments_belong_to_clusters_by_class_and_root():
 
 
 @pytest.mark.parametrize(
-    "text", ["a: {roots: [CL]}\nb: {roots: [CL]}", "a: {asset_classes: [bond]}", "a: {root: [CL]}", "a: {roots: [6]}"]
-)
+    "text",
+    [
+        "a: {roots: [CL]}\nb: {roots: [CL]}", "a: {asset_classes: [bond]}", "a: {root: [CL]}", "a: {roots: [6]}",
+        "a: {roots: CL}", "a: [CL]", "- a", "1: {roots: [CL]}", "a: {", "",
+    ],
+)  # fmt: skip
 def test_a_wrong_file_of_clusters_is_refused(text, tmp_path):
-    """A root in two clusters, an unknown class or key, and a root that is no text are refused."""
+    """A root in two clusters, an unknown class or key, a root that is no text, and no mapping of lists are refused."""
     path = tmp_path / "clusters.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"clusters\.yaml"):
