@@ -124,7 +124,13 @@ def show(*, run: str | None, limit: int, as_json: bool) -> None:
 
     if run is not None:
         # A webhook answers with its own key, before the run has a name.
-        _print_run(find(Queue().run_of(run) or run), as_json=as_json)
+        ticket = Queue().find(run)
+        if ticket is None or ticket.run is not None:
+            _print_run(find(run if ticket is None else str(ticket.run)), as_json=as_json)
+        elif as_json:
+            click.echo(json.dumps(ticket.as_json()))
+        else:
+            click.echo(f"{ticket.key}  {ticket.flow}  {ticket.status}  {ticket.error or ''}".rstrip())
         return
     found, waiting = [r.as_json() for r in records()[:limit]], Queue().waiting()
     if as_json:

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,15 +29,17 @@ START_S_MAX = 180.0
 GRACE_S = 20.0
 
 
-def offline_environment() -> dict[str, str]:
-    """Return what keeps Prefect's files here and its mouth shut; what the environment says of the folder stays."""
-    return {
-        "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(jobs_folder() / "prefect"),
+def keep_to_ourselves() -> None:
+    """Keep Prefect's files in the data folder and its mouth shut; to be called before it is imported."""
+    folder = Path(os.environ.get("PREFECT_HOME") or jobs_folder() / "prefect")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update({
+        "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # Its runs are processes of their own, which import the flows by name.
         "PYTHONPATH": os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])),
-    }
+    })  # fmt: skip
 
 
 def serve_flows(schedules: Sequence[Schedule], tell: Callable[[str], None]) -> None:
@@ -47,7 +50,7 @@ def serve_flows(schedules: Sequence[Schedule], tell: Callable[[str], None]) -> N
     PlatformError
         Prefect's server does not answer.
     """
-    os.environ.update(offline_environment())
+    keep_to_ourselves()
     # Prefect ends at an interrupt; told to end before it listens, we do too.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -88,8 +91,7 @@ def _server(tell: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     port = _free_port()
-    log = jobs_folder() / "prefect" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = Path(os.environ["PREFECT_HOME"]) / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     bound = [sys.executable, "-I", "-S", str(CHECKOUT / "deploy" / "local" / "bound_exec.py"), str(os.getpid())]
     with log.open("ab") as out:

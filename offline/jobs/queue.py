@@ -82,11 +82,6 @@ class Queue:
         """Return those that have not ended."""
         return [t for t in self.tickets() if t.status in (WAITING, RUNNING)]
 
-    def run_of(self, key: str) -> str | None:
-        """Return the run that a request with this key came to; None where it has none, or none was asked for."""
-        found = self._of(key)
-        return found.run if found else None
-
     def add(self, key: str, flow: str, parameters: dict[str, Any]) -> tuple[Ticket, bool]:
         """Return the ticket of a request, and whether it is new.
 
@@ -98,7 +93,7 @@ class Queue:
             Too many wait.
         """
         with locked(self.folder / "lock"):
-            known = self._of(key)
+            known = self.find(key)
             if known is not None:
                 if (known.flow, known.parameters) != (flow, parameters):
                     raise OtherRequestError("this key was used for another flow or other parameters")
@@ -131,7 +126,8 @@ class Queue:
                 raise AloneError(f"another webhook runs the requests of {self.folder}") from None
             yield
 
-    def _of(self, key: str) -> Ticket | None:
+    def find(self, key: str) -> Ticket | None:
+        """Return the ticket of a request; None where none has that key."""
         found = list(self.folder.glob(f"[0-9]*-{key}.json")) if key.replace("-", "").replace("_", "").isalnum() else []
         return Ticket(**read_json(found[0])) if found else None
 

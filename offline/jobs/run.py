@@ -196,11 +196,12 @@ def execute(
         run = JobRun(record.write(), tell, around)
         try:
             result = json.loads(json.dumps(job.run(run)))
-        except KeyboardInterrupt:
-            replace(record, status=CANCELLED, ended=_now()).write()
-            raise
         except Exception as e:
             replace(record, status=FAILED, ended=_now(), error=f"{type(e).__name__}: {e}").write()
+            raise
+        except BaseException:
+            # Ctrl-C, or what Prefect raises where it is told to stop a flow.
+            replace(record, status=CANCELLED, ended=_now()).write()
             raise
         return replace(record, status=FINISHED, ended=_now(), result=result).write()
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from cli.commands.jobs import jobs
 from offline.jobs.catalog import JOBS
+from offline.jobs.queue import Queue
 from offline.jobs.signature import SIGNATURE, TIMESTAMP, verify
 from offline.lake.store import LakeStore
 from processors.errors import ConfigError
@@ -65,6 +66,15 @@ def test_a_flow_runs_once_and_is_shown(lake):  # noqa: ARG001 - a lake
     assert json.loads(call("show", told["run"][:-2], "--json")) == told
     assert "finished" in call("show")
     assert "vacuum bars" in call("show", told["run"])
+
+
+def test_what_the_webhook_was_asked_for_is_shown_by_its_key(mps_home):
+    """While it waits, and in the list."""
+    mps_home.mkdir()
+    Queue().add("k" * 20, "compact", {"days": 7})
+    assert json.loads(call("show", "k" * 20, "--json"))["status"] == "waiting"
+    assert "compact  waiting" in call("show", "k" * 20)
+    assert [t["key"] for t in json.loads(call("show", "--json"))["waiting"]] == ["k" * 20]
 
 
 def test_wrong_words_are_told():

@@ -73,13 +73,16 @@ def judged_of(file: Path, lake: str | None) -> "tuple[Judged, dict[str, Any]]":
     Raises
     ------
     ConfigError
-        No horizon of a scored row has ended by the snapshot's last row.
+        The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
     """
     from offline.registry.registry import Registry
     from offline.training.returns import Judged
 
     scores, made_by = read_scores(file)
-    card = Registry().load(made_by["model"], str(made_by["version"])).card
+    model = Registry().load(made_by["model"], str(made_by["version"]))
+    if model.sha256 != made_by["model_sha256"]:
+        raise ConfigError(str(file), "model_sha256", made_by["model_sha256"], f"{model.sha256}, that of {model.where}")
+    card = model.card
     ts_ns, probability = (scores.column(n).to_numpy() for n in ("ts_ns", "prob_up"))
     assert not len(ts_ns) or int(ts_ns.min()) > made_by["trained_until_ns"], "a scored row was seen in training"
     found = _outcomes(scores, made_by["snapshot"], lake)

@@ -4,7 +4,7 @@ from typing import Any
 
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
-from offline.jobs.flows.inputs import digest_of, ends_of, tick_files
+from offline.jobs.flows.inputs import digest_of, ends_of, lake_at, tick_files
 from offline.jobs.flows.parts import sync_lake
 from offline.jobs.run import JobRun
 
@@ -21,10 +21,10 @@ def ingest(
     return {"published": published}
 
 
-def state(*, files: tuple[str, ...], prefix: str, **_: Any) -> Any:
-    """Return the digests of the files, and the id of the topic: made anew, it lacks them."""
+def state(*, files: tuple[str, ...], lake: str | None, prefix: str, **_: Any) -> Any:
+    """Return the digests of the files, the id of the topic, which lacks them if it was made anew, and the lake."""
     topic = ends_of([RAW], prefix).get(prefix + RAW, {})
-    return {"files": digest_of(tick_files(files)), "topic": topic.get("id")}
+    return {"files": digest_of(tick_files(files)), "topic": topic.get("id"), "lake": lake_at(lake).root}
 
 
 def _publish(run: JobRun, files: tuple[str, ...], *, late: bool, strict: bool, prefix: str) -> dict[str, Any]:

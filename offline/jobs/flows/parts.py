@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,9 @@ def _sync(table: str, lake: str | None, prefix: str) -> dict[str, Any]:
     try:
         found = run_lake(find_broker(home()), lake_at(lake), SinkConfig(), once=True, prefix=prefix, tables=(table,))
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
     if not found["caught_up"]:
         raise KeyboardInterrupt
     return {"snapshot": found["snapshots"].get(table)}

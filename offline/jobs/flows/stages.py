@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from offline.jobs.flows.inputs import digest_of, ends_of
+from offline.jobs.flows.inputs import digest_of, ends_of, lake_at
 from offline.jobs.flows.parts import catch_up, source_of, sync_lake
 from offline.jobs.run import JobRun
 from processors.errors import ConfigError
@@ -34,17 +34,17 @@ def featurize(
     return done
 
 
-def state_of_reconcile(*, prefix: str, **_: Any) -> Any:
-    """Return the end of the first topic: what lies between the stages is theirs."""
-    return ends_of([source_of("reconcile")], prefix)
+def state_of_reconcile(*, lake: str | None, prefix: str, **_: Any) -> Any:
+    """Return the end of the first topic, since what lies between the stages is theirs, and where the lake is."""
+    return {"topics": ends_of([source_of("reconcile")], prefix), "lake": lake_at(lake).root}
 
 
 def state_of_featurize(
-    *, pack: str | None, bars: tuple[str, ...], facts: tuple[str, ...], prefix: str, **_: Any
+    *, pack: str | None, bars: tuple[str, ...], facts: tuple[str, ...], lake: str | None, prefix: str, **_: Any
 ) -> Any:
     """Return the ends of what the first stage reads; of a back-fill the files and the pack's meaning."""
     if pack is None:
-        return ends_of([source_of("featurize"), *FACTS], prefix)
+        return {"topics": ends_of([source_of("featurize"), *FACTS], prefix), "lake": lake_at(lake).root}
     from offline.features.packs import load_view
 
     files = digest_of(map(Path, (*bars, *facts)))

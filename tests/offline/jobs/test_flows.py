@@ -91,9 +91,9 @@ def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket
     assert outcomes.move[0] * outcomes.unit[0] == pytest.approx(move, rel=1e-12)
 
 
-def test_compact_says_what_it_does_not_know(lake):
+def test_compact_says_what_it_does_not_know(mps_home):
     """A table of no such name, and a lake that is empty."""
     with pytest.raises(ConfigError, match="among ticks, bars, gold, refused"):
         flow("compact", tables="silver")
     with pytest.raises(ConfigError, match="mps lake sync"):
-        flow("compact", lake=lake.root + "/nothing")
+        flow("compact", lake=str(mps_home / "nothing"))

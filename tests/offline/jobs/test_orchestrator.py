@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from offline.jobs.catalog import JOBS
-from offline.jobs.orchestrator import API, offline_environment
+from offline.jobs.orchestrator import API
 from offline.jobs.run import execute, records
 from offline.lake.store import LakeStore
 from tests.offline.lake.conftest import encode, make_records, records_of, sink_at
@@ -17,7 +17,8 @@ SCRIPT = """
 from pathlib import Path
 import sys
 from offline.jobs.schedules import read_schedules
-from offline.jobs.orchestrator import deployments_of
+from offline.jobs.orchestrator import deployments_of, keep_to_ourselves
+keep_to_ourselves()
 from offline.jobs import prefect_flows
 from prefect.client.orchestration import get_client
 
@@ -50,7 +51,8 @@ def test_a_scheduled_flow_is_the_same_run_with_its_steps_as_tasks(mps_home, tmp_
     (tmp_path / "mine.yaml").write_text(TEXT)
     user = tmp_path / "user"
     user.mkdir()
-    environment = {k: v for k, v in os.environ.items() if k != API} | offline_environment() | {"HOME": str(user)}
+    kept = {k: v for k, v in os.environ.items() if k not in (API, "PREFECT_HOME")}
+    environment = kept | {"HOME": str(user)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "mine.yaml")], cwd=REPOSITORY, env=environment,
         capture_output=True, text=True, check=False,

@@ -195,11 +195,11 @@ def test_what_waits_survives_a_kill(mps_home, monkeypatch):
     process, address = start(mps_home)
     until(lambda: [t.status for t in queue.tickets()] == [FINISHED, FINISHED])
     told = send(address, keys[0], {"tables": ["bars"], "days": 7})[1]
-    assert (told["new"], told["run"]) == (False, queue.run_of(keys[0]))
+    assert (told["new"], told["run"]) == (False, queue.find(keys[0]).run)
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 0
-    first, second = (find(queue.run_of(key)) for key in keys)
+    first, second = (find(queue.find(key).run) for key in keys)
     assert (first.parameters["days"], second.parameters["days"]) == (7, 8)
     assert first.ended < second.ended
     assert len(records()) == 2
