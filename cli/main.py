@@ -24,6 +24,7 @@ COMMANDS = {
     "recipe": "Check recipes of models and strategy files.",
     "dataset": "Build the training set of a recipe, and show one.",
     "models": "List, show and compare registered models, and print their cards.",
+    "jobs": "Run batch work as flows: by hand, by the clock, or by a signed request.",
     "sink": "Run the sinks into ClickHouse and Redis.",
     "lake": "Keep ticks, bars and gold rows as Delta tables, on disk or S3.",
     "feedback": "Alert when data go stale, call webhooks, show freshness over HTTP.",

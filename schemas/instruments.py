@@ -2,7 +2,8 @@
 
 A tick of a symbol that is not here goes to the dead letter. Add a row for your own data, or name another file in
 ``MPS_INSTRUMENTS``: ``mps reference export`` writes one of what was imported to ``reference.v1``. With
-``MPS_REFERENCE=topic`` the commands that start stages and feeds do that by themselves (``cli/instruments.py``).
+``MPS_REFERENCE=topic`` the commands that start stages and feeds do that by themselves
+(``processors/reference/in_use.py``).
 """
 
 import csv

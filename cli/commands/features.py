@@ -167,8 +167,9 @@ def backfill(
     mps features backfill --pack outside_v1 --from 2014-05-01 --to 2014-05-31 --facts fundamentals.csv
     """
     from cli.feature_service import versions_folder
-    from cli.known_facts import facts_for, with_roots
     from offline.features import backfill as job
+    from offline.features.addresses import bars_from
+    from offline.features.asked_facts import facts_for, with_roots
     from offline.features.packs import load_view
     from offline.features.times import parse_time
     from processors.cross.config import CrossConfig
@@ -180,7 +181,7 @@ def backfill(
         out or versions_folder(), view, parse_time(first, "--from"), to_ns,
         ", ".join(map(str, files)) or "ClickHouse", chunk_bars or job.CHUNK_BARS, known, of_files, no_facts, partitions,
     )  # fmt: skip
-    source = _source(files, named, job.reads_until_ns(view, to_ns))
+    source = bars_from(files, named, job.reads_until_ns(view, to_ns))
     with _progress(shown=not as_json) as (tell, advance):
         version, manifest = job.backfill(plan, source, tell, advance)
     if as_json:
@@ -208,7 +209,8 @@ def bootstrap(*, last: str, files: tuple[Path, ...], prefix: str, as_json: bool)
     Example: mps features bootstrap --to 2014-05-01 && mps up --stages
     """
     from cli.feature_service import known_endpoints
-    from cli.known_facts import facts_for
+    from offline.features.addresses import bars_from
+    from offline.features.asked_facts import facts_for
     from offline.features.bootstrap import PACK, STAGE, cross_history
     from offline.features.packs import load_view
     from offline.features.times import parse_time
@@ -216,7 +218,7 @@ def bootstrap(*, last: str, files: tuple[Path, ...], prefix: str, as_json: bool)
     from processors.runtime.changelog import begin_changelog
     from processors.runtime.topics import create_changelog
 
-    source = _source(files, None, parse_time(last, "--to"))
+    source = bars_from(files, None, parse_time(last, "--to"))
     servers = known_endpoints().bootstrap_servers
     if not servers:
         raise ConfigError("features bootstrap", "Kafka", "not running", "start it with `mps up`, without --stages")
@@ -238,22 +240,6 @@ def bootstrap(*, last: str, files: tuple[Path, ...], prefix: str, as_json: bool)
             f"{history.bars:,} bars of {history.symbols} symbols up to {iso(history.newest_ns)}: "
             f"{len(history.entries):,} rows of state in {changelog}"
         )
-
-
-def _source(files: tuple[Path, ...], symbols: list[str] | None, to_ns: int) -> Any:
-    """Return where the bars are."""
-    from cli.feature_service import known_endpoints, warehouse_url
-    from deploy.local.paths import home
-    from offline.features.bar_source import ClickHouseBars, ParquetBars
-    from offline.features.clickhouse_rows import at_address, at_path
-
-    if files:
-        return ParquetBars(files, symbols, to_ns)
-    url = warehouse_url()
-    path = Path(known_endpoints().clickhouse_path or home().clickhouse)
-    if url is None and not (path / "store").is_dir():
-        raise ConfigError("features backfill", "bars", "no warehouse", "start `mps sink`, or name files with --bars")
-    return ClickHouseBars(at_address(url) if url else at_path(path), symbols, to_ns)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from cli.instruments import use_reference
 from cli.options import partitions_option
 from deploy.local.endpoints import find_broker, load_endpoints
 from deploy.local.paths import Home, home
@@ -21,6 +20,7 @@ from processors.feeds.live.health import Health
 from processors.feeds.live.hub import Hub, Source
 from processors.feeds.live.plan import VENDORS, Market, Plan, planned
 from processors.feeds.live.publish import LivePublisher
+from processors.reference.in_use import use_reference
 from schemas.instruments import Instrument, Instruments, instruments_csv, load_instruments
 from serving.config import CLOCK_VARIABLE
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from cli.instruments import use_reference
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 from processors.feedback.config import PORT, FeedbackConfig, load_config
+from processors.reference.in_use import use_reference
 from processors.runtime.topics import create_changelog, create_topics, partitions_at
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

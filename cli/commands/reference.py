@@ -12,10 +12,10 @@ from rich.table import Table
 
 from cli.commands.adjusted import adjusted
 from cli.commands.replay import _Time
-from cli.instruments import list_of, topic_securities, write_whole
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 from processors.errors import ConfigError, RetryableError
+from processors.reference.in_use import list_of, topic_securities, write_whole
 from processors.reference.load import Loaded, load
 from processors.reference.load import import_files as import_into
 from processors.reference.master import Master, beside_list, default_master, security_or_refuse

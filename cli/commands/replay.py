@@ -10,7 +10,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.instruments import use_reference
 from cli.log_end import RAW, newest_event_ns
 from cli.options import partitions_option
 from deploy.local.endpoints import find_broker
@@ -18,6 +17,7 @@ from deploy.local.paths import CHECKOUT, home
 from processors.errors import RetryableError
 from processors.feeds.files import Recording, open_recording, present
 from processors.feeds.publish import Published, Publisher, ReplayOptions
+from processors.reference.in_use import use_reference
 from processors.runtime.topics import describe_topics
 
 SHIPPED = CHECKOUT / "deploy" / "demo" / "market"

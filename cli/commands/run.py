@@ -7,11 +7,11 @@ import socket
 
 import click
 
-from cli.instruments import use_reference
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 from processors.reconcile.learned import SourceMetrics
 from processors.reconcile.stage import ReconcileStage
+from processors.reference.in_use import use_reference
 from processors.runtime.config import KafkaConfig
 from processors.runtime.kafka import KafkaDriver
 from processors.runtime.pipeline import Pipeline
@@ -42,13 +42,16 @@ def instance_name(instance: str) -> str:
               help="Failed attempts in a row, with growing pauses, before it gives up.")  # fmt: skip
 @click.option("--dead-letter-share", default=0.5, show_default=True, type=click.FloatRange(0, 1),
               help="Largest share of dead letters before it stops; 1 for no limit.")  # fmt: skip
+@click.option(
+    "--once", is_flag=True, help="End when all that was in the topics at the start is processed and committed."
+)
 @click.option("--accept-loss", is_flag=True, help="Go on where records were deleted before they were read.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on this loopback port.")
 @click.option("--log-level", default="INFO", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def run(
     stages: tuple[str, ...], instance: str, path: str, prefix: str, commit_interval_ms: int, group_protocol: str,
-    retries: int, dead_letter_share: float, accept_loss: bool, metrics_port: int | None, log_level: str,
+    retries: int, dead_letter_share: float, once: bool, accept_loss: bool, metrics_port: int | None, log_level: str,
 ) -> None:  # fmt: skip
     """Run STAGE... until SIGTERM or Ctrl-C, exactly once, as one process and one consumer group.
 
@@ -59,8 +62,12 @@ def run(
     neighbours: they share transactions and hand records over in memory, while every topic between them is written all
     the same.
 
+    With --once it ends by itself, exit code 0; what comes in meanwhile may be processed too, and waits for the next run
+    where it is not.
+
     \b
     mps run reconcile                 one stage
+    mps run reconcile --once          what is there now, then end
     mps run reconcile bars            two in one process
     mps run reconcile --instance 1    a second process shares the partitions
 
@@ -82,7 +89,7 @@ def run(
         servers, group, instance=instance_name(instance), prefix=prefix, path=path,
         commit_interval_ms=commit_interval_ms,
         group_protocol=group_protocol, retries_max=retries, dead_letter_share_max=dead_letter_share,
-        accept_loss=accept_loss,
+        accept_loss=accept_loss, once=once,
     )  # fmt: skip
     create_topics(servers, prefix=prefix)
     create_changelog(servers, config.changelog, partitions)

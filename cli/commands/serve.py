@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.instruments import use_reference
 from deploy.local.endpoints import announce, load_endpoints
 from deploy.local.paths import home
 from processors.errors import ConfigError
+from processors.reference.in_use import use_reference
 from serving.config import CLOCK_VARIABLE, CLOCKS, PORT, ServeConfig
 
 if TYPE_CHECKING:

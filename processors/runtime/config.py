@@ -43,6 +43,8 @@ class KafkaConfig:
         Go on, with an error in the log, where records were deleted before they were read.
     open_timeout_s
         Longest wait for the brokers at the beginning of an attempt.
+    once
+        End when the group has committed everything that was in its topics at the start.
     silence_s_max
         After so long without a record the brokers are asked whether they are there: the client would wait for ever.
     """
@@ -64,6 +66,7 @@ class KafkaConfig:
     dead_letter_share_max: float = 0.5
     dead_letter_window_rows: int = 20_000
     accept_loss: bool = False
+    once: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""

@@ -22,6 +22,7 @@ from processors.runtime.batch import MessageBatch
 from processors.runtime.changelog import changelog_batch
 from processors.runtime.config import KafkaConfig, consumer_settings, producer_settings
 from processors.runtime.deadletter import DeadLetterLimit
+from processors.runtime.goal import Goal
 from processors.runtime.held import Held
 from processors.runtime.metrics import Metrics
 from processors.runtime.native import choose_path
@@ -42,6 +43,9 @@ partition before the first record of another: 1,000 bars of a few symbols are mi
 """
 PAUSE_S = 1.0
 """How long a blocked partition is left alone before it is tried again; the group is served meanwhile."""
+GOAL_EVERY_S, GOAL_BUSY_S = 0.5, 5.0
+"""How often a run that ends once it has caught up asks how far its group is: while nothing comes, and while it works,
+since each question is a client of its own."""
 STEADY_S = 60.0
 """Failures further apart than this do not add up: a batch that always fails does so every few seconds."""
 
@@ -91,6 +95,8 @@ class KafkaDriver:
         self._failed_at = 0.0
         self._failures = 0
         self._heard = 0.0
+        self._goal: Goal | None = None
+        self._asked_goal = 0.0
         self._consumer: Consumer
         self._producer: Producer
         self._transactions: Transactions
@@ -107,7 +113,7 @@ class KafkaDriver:
         self._stopping = True
 
     def run(self) -> None:
-        """Work until ``stop``.
+        """Work until ``stop``, or, where the configuration says ``once``, until all that was there is committed.
 
         Raises
         ------
@@ -155,6 +161,7 @@ class KafkaDriver:
                 self._process(batch)
             self._check_silence(heard=bool(batches))
             self._settle(wait=False)
+            self._check_goal(GOAL_BUSY_S if batches else GOAL_EVERY_S)
             if transactions.open:
                 age_ms = transactions.age_s() * 1000
                 # A steady trickle is no load: those after us need not wait for a batch that will never be full.
@@ -178,6 +185,16 @@ class KafkaDriver:
         if not heard:
             self._consumer.list_topics(self.config.prefix + self.pipeline.source, self.config.open_timeout_s)
             self._failures = 0
+
+    def _check_goal(self, every_s: float) -> None:
+        """Stop where all that was there at the start is committed, by whichever process of the group."""
+        now = time.monotonic()
+        if self._goal is None or now - self._asked_goal < every_s:
+            return
+        self._asked_goal = now
+        if self._goal.is_reached():
+            log.info("caught up with what was there at the start")
+            self.stop()
 
     def _process(self, batch: MessageBatch) -> None:
         state = self._states.get(batch.partition)
@@ -342,6 +359,8 @@ class KafkaDriver:
         self._transactions = Transactions(self._producer, c.transaction_timeout_ms / 1000 + 5)
         self._consumer = Consumer(consumer_settings(c))
         self._check_partitions()
+        if c.once and self._goal is None:
+            self._goal = Goal.now(c.bootstrap_servers, c.prefix + c.group, list(self._topics.values()))
         names = {full: topic for topic, full in self._topics.items()}
         # Of what is gathered, no partition may run far ahead of the others.
         gathers = self.pipeline.placing.gathers(self.pipeline.stages[0])

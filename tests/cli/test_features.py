@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.features import features
-from cli.known_facts import with_roots
+from offline.features.asked_facts import with_roots
 from offline.features.packs import load_view
 from offline.features.service import FeatureService
 from processors.errors import ConfigError, PlatformError

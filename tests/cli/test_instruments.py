@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli import instruments as module
 from cli.commands.reference import reference
-from cli.instruments import use_reference
 from processors.errors import ConfigError
 from processors.futures.config import RollsConfig
+from processors.reference import in_use as module
+from processors.reference.in_use import use_reference
 from processors.reference.load import load
 from processors.reference.master import beside_list, default_master
 from processors.reference.records import Security

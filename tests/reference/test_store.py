@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 
-from cli.instruments import use_reference
 from cli.main import cli
 from processors.errors import RetryableError
+from processors.reference.in_use import use_reference
 from processors.reference.load import load
 from processors.reference.master import default_master
 from processors.reference.records import MarketEvent

@@ -1,9 +1,9 @@
-"""What `mps features backfill` reads beside the bars: facts of topics and files, and the other contracts of a root."""
+"""What a back-fill reads beside the bars: facts of topics and files, and the other contracts of a root."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.feature_service import known_endpoints
+from offline.features.addresses import known_endpoints
 from offline.features.chain import is_of_all_symbols, reads_curve, reads_facts
 from offline.features.known_facts import Fact, KnownFacts
 from offline.features.packs import PackView

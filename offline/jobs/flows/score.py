@@ -1,0 +1,120 @@
+"""Gold rows of the lake at a snapshot through a registered version, by the function that the score stage calls.
+
+Rows that training has seen have the fate ``in_sample`` there and here, so they are never scored.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from offline.jobs.files import write_bytes
+from offline.jobs.flows.inputs import lake_at
+from offline.jobs.run import JobRun
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from processors.runtime.batch import Columns
+
+META = b"mps.scores"
+"""Key of the file's metadata: model, version, digest and end of training, snapshot of the rows."""
+FILE = "scores.parquet"
+_NUMBERS = {
+    "prob_up": "prob_up", "score": "score", "expected_return": "expected_return", "interval_lo": "interval.lo",
+    "interval_hi": "interval.hi", "nav_frac": "sizing.nav_frac",
+}  # fmt: skip
+_TEXTS = {"symbol_id": "symbol_id", "tf": "tf", "regime": "regime"}
+_WHOLE = {"ts_ns": "ts", "horizon_bars": "horizon_bars", "raw_offset": "lineage.raw_offset"}
+
+
+def score(
+    run: JobRun, *, model: str, which: str = "champion", snapshot: str | None = None, symbols: tuple[str, ...] = (),
+    lake: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Score gold rows of the lake with a registered model, none that its training has seen, into a Parquet file."""
+    # Aliases and tables move on: what they are now is written down first.
+    chosen = run.step("choose", lambda: _choose(model, which, snapshot, lake))
+    told: dict[str, Any] = run.step("score", lambda: _score(run.out / FILE, model, chosen, symbols, lake))
+    return {**chosen, **told}
+
+
+def state(*, model: str, which: str, snapshot: str | None, lake: str | None, **_: Any) -> Any:
+    """Return version and snapshot."""
+    return _choose(model, which, snapshot, lake)
+
+
+def _choose(model: str, which: str, snapshot: str | None, lake: str | None) -> dict[str, Any]:
+    from offline.lake.reading import open_at
+    from offline.registry.registry import Registry
+
+    version = Registry().find(model, which)
+    opened = open_at(lake_at(lake), "gold", snapshot)
+    return {
+        "model": version.name, "version": version.version, "model_sha256": version.sha256,
+        "snapshot": str(opened.snapshot_id),
+    }  # fmt: skip
+
+
+def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ...], lake: str | None) -> dict[str, Any]:
+    """Write the scores; return where, and how many rows had which fate."""
+    from offline.lake.reading import Wanted, columns_of, read
+    from offline.lake.tables import lake_table
+    from offline.registry.registry import Registry
+    from processors.score.config import ScoreConfig
+    from processors.score.score import FATES, score_rows, windows_of_gold
+
+    loaded = Registry().load(model, str(chosen["version"]))
+    wanted = Wanted(symbols=symbols or None, timeframes=list(loaded.card.horizon_bars))
+    # As the stage has them: in the order of the log.
+    rows = read(lake_at(lake), "gold", wanted, chosen["snapshot"]).sort_by([("_partition", "ascending"),
+                                                                           ("_offset", "ascending")])  # fmt: skip
+    gold = columns_of(rows, lake_table("gold"))
+    windows = windows_of_gold(loaded, gold) if loaded.card.window_bars > 1 else None
+    scored = score_rows(loaded, ScoreConfig.from_environment(), gold, windows)
+    told = {**chosen, "trained_until_ns": loaded.card.trained_until_ns}
+    write_bytes(out, parquet_of(scored.signals, told))
+    fates = {FATES[code]: int(n) for code, n in enumerate(np.bincount(scored.fate, minlength=len(FATES))) if n}
+    return {"file": str(out), "rows": len(scored.signals), "fates": fates}
+
+
+def parquet_of(signals: "Columns", told: dict[str, Any]) -> bytes:
+    """Return signals as a Parquet file that says what made them, sorted by symbol, timeframe and time."""
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from processors.runtime.strings import STRINGS
+
+    columns: dict[str, Any] = {
+        out: pa.array([STRINGS.text(int(code)) for code in np.asarray(signals[name])], pa.string())
+        for out, name in _TEXTS.items()
+    }
+    columns |= {out: pa.array(np.asarray(signals[name], np.int64)) for out, name in _WHOLE.items()}
+    columns |= {out: pa.array(np.asarray(signals[name], np.float64)) for out, name in _NUMBERS.items()}
+    table: pa.Table = pa.table(columns).sort_by([(n, "ascending") for n in ("symbol_id", "tf", "ts_ns")])
+    out = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({META: json.dumps(told, sort_keys=True)}), out, compression="zstd")
+    return out.getvalue()
+
+
+def read_scores(path: Path) -> "tuple[pa.Table, dict[str, Any]]":
+    """Return scores, and what made them.
+
+    Raises
+    ------
+    ConfigError
+        It is no file of scores.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from processors.errors import ConfigError
+
+    try:
+        table = pq.read_table(path)
+        return table, json.loads(table.schema.metadata[META])
+    except (OSError, KeyError, TypeError, pa.ArrowInvalid) as e:
+        raise ConfigError(str(path), "file", f"{type(e).__name__}", "a file of the flow score") from None

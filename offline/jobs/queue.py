@@ -1,0 +1,200 @@
+"""What the webhook was asked for, on disk: runs one after another, in the order they came, also after a restart.
+
+jobs/queue/000017-KEY.json    flow, parameters, when; status waiting, running, finished, failed, stopped; its run
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deploy.local.paths import CHECKOUT, locked
+from offline.jobs.files import jobs_folder, read_json, write_json
+from processors.errors import PlatformError
+
+WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
+WAITING_MAX = 1_000
+"""More are refused: a queue that long is a fault of who asks."""
+_BOUND = CHECKOUT / "deploy" / "local" / "bound_exec.py"
+"""Starts a program that ends with its parent."""
+
+
+class FullError(PlatformError):
+    """Too many requests wait."""
+
+
+class OtherRequestError(PlatformError):
+    """The key was used for something else."""
+
+
+class AloneError(PlatformError):
+    """Another process runs this queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One request.
+
+    Parameters
+    ----------
+    key
+        Of the request; the same key is the same ticket.
+    number
+        Place in the order.
+    run
+        Of the flow; None until it has run.
+    """
+
+    key: str
+    number: int
+    flow: str
+    parameters: dict[str, Any]
+    received: str
+    status: str = WAITING
+    run: str | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in words of JSON."""
+        return asdict(self)
+
+
+class Queue:
+    """The tickets of a folder; several processes may add to them, one runs them."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or jobs_folder() / "queue"
+
+    def tickets(self) -> list[Ticket]:
+        """Return all of them, in their order."""
+        return [Ticket(**read_json(path)) for path in sorted(self.folder.glob("[0-9]*.json"))]
+
+    def waiting(self) -> list[Ticket]:
+        """Return those that have not ended."""
+        return [t for t in self.tickets() if t.status in (WAITING, RUNNING)]
+
+    def add(self, key: str, flow: str, parameters: dict[str, Any]) -> tuple[Ticket, bool]:
+        """Return the ticket of a request, and whether it is new.
+
+        Raises
+        ------
+        OtherRequestError
+            The key stands for another flow or other parameters.
+        FullError
+            Too many wait.
+        """
+        with locked(self.folder / "lock"):
+            known = self.find(key)
+            if known is not None:
+                if (known.flow, known.parameters) != (flow, parameters):
+                    raise OtherRequestError("this key was used for another flow or other parameters")
+                return known, False
+            tickets = self.tickets()
+            if len([t for t in tickets if t.status == WAITING]) >= WAITING_MAX:
+                raise FullError(f"{WAITING_MAX} requests wait already")
+            number = tickets[-1].number + 1 if tickets else 0
+            return self.write(Ticket(key, number, flow, parameters, datetime.now(UTC).isoformat())), True
+
+    def write(self, ticket: Ticket) -> Ticket:
+        """Write a ticket down, and return it."""
+        write_json(self.folder / f"{ticket.number:08d}-{ticket.key}.json", ticket.as_json())
+        return ticket
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the one process that runs the tickets.
+
+        Raises
+        ------
+        AloneError
+            Another one is.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "worker").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AloneError(f"another webhook runs the requests of {self.folder}") from None
+            yield
+
+    def find(self, key: str) -> Ticket | None:
+        """Return the ticket of a request; None where none has that key."""
+        found = list(self.folder.glob(f"[0-9]*-{key}.json")) if key.replace("-", "").replace("_", "").isalnum() else []
+        return Ticket(**read_json(found[0])) if found else None
+
+
+class Worker:
+    """Runs tickets one after another, each as a process ``mps jobs run``; one that was broken off is run again.
+
+    Parameters
+    ----------
+    tell
+        Told a line for each beginning and end.
+    """
+
+    def __init__(self, queue: Queue, tell: Callable[[str], None]) -> None:
+        self._queue, self._tell = queue, tell
+        self._stop, self._more = threading.Event(), threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._more.set()
+
+    def stop(self) -> None:
+        """End soon: a flow at work is stopped, and waits for the next start."""
+        self._stop.set()
+        self._more.set()
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+
+    def run(self) -> None:
+        """Work until ``stop``; to be called in a thread that lives as long, since flows end with it."""
+        while not self._stop.is_set():
+            self._more.clear()
+            waiting = self._queue.waiting()
+            if not waiting:
+                self._more.wait(1.0)
+                continue
+            self._ticket(self._queue.write(replace(waiting[0], status=RUNNING)))
+
+    def _ticket(self, ticket: Ticket) -> None:
+        self._tell(f"{ticket.key}: {ticket.flow} begins")
+        words = [w for k, v in ticket.parameters.items() for one in _texts(v) for w in ("-p", f"{k}={one}")]
+        command = [sys.executable, "-m", "cli.main", "jobs", "run", ticket.flow, *words, "--json"]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            self._child = child = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), *command], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=err, cwd=CHECKOUT, start_new_session=True,
+            )  # fmt: skip
+            if self._stop.is_set():
+                child.terminate()
+            child.wait()
+            out.seek(0)
+            err.seek(0)
+            text, said = out.read(), err.read().decode(errors="replace")
+        if self._stop.is_set() and child.returncode != 0:
+            # Stopped with us: it waits, and goes on where it was.
+            self._queue.write(replace(ticket, status=WAITING))
+            return
+        record = json.loads(text) if text.strip() else {}
+        ended = FINISHED if child.returncode == 0 else FAILED
+        error = None if ended == FINISHED else (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+        self._queue.write(replace(ticket, status=ended, run=record.get("run"), error=error))
+        self._tell(f"{ticket.key}: {ticket.flow} {ended}")
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [v if isinstance(v, str) else json.dumps(v) for v in values]

@@ -1,0 +1,76 @@
+"""Which version gets the alias, and the name of the rule that refuses the others."""
+
+import hashlib
+
+import pytest
+
+from offline.jobs.catalog import JOBS
+from offline.jobs.flows.promote import OUTPUTS
+from offline.jobs.run import execute
+from offline.registry.registry import Registry
+from processors.errors import ConfigError
+from tests.offline.registry.made import evidence, model_file, out_of_sample, returns
+
+LOOSE = {"model": "fx", "ece_max": 0.5, "coverage_off_max": 0.5}
+
+
+@pytest.fixture
+def register(mps_home, tmp_path):
+    """Return a function that registers a version with a mean daily return."""
+    mps_home.mkdir()
+    registry = Registry()
+    weights = iter(range(1, 100))
+
+    def run(mean, seed=3, report=None, **changes):
+        file = model_file(tmp_path / "m.onnx", 0.1 * next(weights))
+        proof = {"parity": dict.fromkeys(OUTPUTS, 1e-7), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        of = evidence("fx", returns=returns(mean=mean, seed=seed), report={**proof, **(report or {})}, **changes)
+        with registry.trial("fx", f"{mean}", {"mean": mean}) as done:
+            done(of.returns, ece=0.01, latency_ms=0.01)
+        return registry.register("fx", file, of).version
+
+    return run
+
+
+def promote(**parameters):
+    """Run the flow, and return its result."""
+    return execute(JOBS["promote"], parameters).result
+
+
+def rules(found, version):
+    """Return the names of the rules that a version broke."""
+    return [said.partition(":")[0] for said in found["refused"].get(f"fx@{version}", [])]
+
+
+def test_the_best_that_passes_gets_the_alias(register):
+    """The better of two; a worse one that comes later is refused against what is in force; a better one replaces it."""
+    register(0.0004), register(0.0008)
+    found = promote(**LOOSE)
+    assert (found["promoted"], rules(found, 1)) == ("fx@2", ["not_the_best"])
+    register(0.0001)
+    found = promote(**LOOSE)
+    assert (found["promoted"], rules(found, 3)) == ("fx@2", ["worse_than_in_force"])
+    register(0.002)
+    assert promote(**LOOSE)["promoted"] == "fx@4"
+    assert Registry().find("fx", "champion").version == 4
+
+
+def test_each_rule_refuses_by_its_name(register):
+    """A file without proof of its gate, one with the proof of another, and one past either limit: nothing is named."""
+    register(0.001, report={"parity": {"logit": 0.0}})
+    register(0.001, report={"sha256": "e" * 64}, seed=4)
+    found = promote(**LOOSE)
+    assert found["ok"] is False
+    assert rules(found, 1) == rules(found, 2) == ["gate"]
+    register(0.001, seed=5, rows=out_of_sample(skill=3.0))
+    found = promote(model="fx", ece_max=1e-6, coverage_off_max=1e-6)
+    assert rules(found, 3) == ["ece", "coverage"]
+    with pytest.raises(ConfigError, match="champion"):
+        Registry().find("fx", "champion")
+
+
+def test_a_model_that_is_not_there_is_said(register):
+    """With what lists those that are."""
+    register(0.001)
+    with pytest.raises(ConfigError, match="mps models list"):
+        promote(model="other")
