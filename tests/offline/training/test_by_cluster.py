@@ -1,11 +1,13 @@
 """A network for each cluster: better where there is something to learn, judged beside its base, with its lineage."""
 
+import io
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from cli.commands.train import train
 from offline.models.deep.clusters import Clusters, read_clusters
@@ -13,7 +15,7 @@ from offline.recipes.recipe import ValidationSpec
 from offline.registry.evidence import ROW_ARRAYS
 from offline.registry.place import Place
 from offline.registry.registry import Registry
-from offline.training.beside import beside_base, limits_of
+from offline.training.beside import beside_base, clusters_table, limits_of
 from offline.training.by_cluster import check_refinable, refine
 from offline.training.run import run
 from offline.training.walk import FoldResult, Walked
@@ -169,6 +171,19 @@ def test_the_verdict_is_that_of_the_numbers(done):
     both = beside_base(walked(rows, sample), sample[:50], few)
     assert (both["verdict"], both["tuned"]["n"]) == ("too_few", 50)
     assert "too few independent rows" in limits_of("metals", "base@1", both)[1]
+
+
+def test_the_table_fits_80_columns(done):
+    """No figure and no heading is cut in a terminal of 80 columns, with a million rows."""
+    _, _, found, _, _ = done
+    report = {**found.tuned["metals"].report, "samples": 12_345_678}
+    both = {**report["beside_base"], "tuned": {**report["beside_base"]["tuned"], "n": 1_234_567}}
+    console = Console(file=io.StringIO(), width=80)
+    console.print(clusters_table([{**report, "beside_base": both, "lineage": {"cluster": "commodities"}}]))
+    _, heads, figures = console.file.getvalue().splitlines()
+    assert heads.split() == ["cluster", "samples", "rows", "base", "tuned", "gain", "ECE", "cover"]
+    assert figures.split()[:3] == ["commodities", "12,345,678", "1,234,567"]
+    assert "…" not in figures
 
 
 def test_what_cannot_be_refined_is_refused_before_anything_is_trained(tmp_path):
