@@ -1,7 +1,7 @@
 """Trains recipes for ``mps train``: rows once for all that read the same, progress, one table at the end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 def train_recipes(
     recipes: tuple[Path, ...], files: tuple[Path, ...], out: Path | None, until_ns: int | None,
-    experiment: str | None, *, register: bool, as_json: bool,
+    experiment: str | None, *, register: bool, as_json: bool, cluster: str | None = None,
 ) -> None:  # fmt: skip
     """Train each recipe on the ticks of some files, and print what they came to.
 
     Raises
     ------
     ConfigError
-        A recipe or a file is wrong, or the rows are too few.
+        A recipe or a file is wrong, the rows are too few, or nobody answers at the cluster's address.
+    PlatformError
+        The cluster went away.
     ExportError
         A file does not compute what was trained.
     """
@@ -35,7 +37,8 @@ def train_recipes(
     from offline.datasets.sources import RecordedTicks
     from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
-    from offline.training.run import run
+    from offline.training.run import Outcome, run
+    from offline.training.workers import workers_at
     from processors.feeds.files import present
 
     wanted = {path: read_recipe(path) for path in recipes}
@@ -43,26 +46,31 @@ def train_recipes(
     targets = _targets(wanted, out)
     registry = Registry() if register else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    outcomes = []
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
-        for path, recipe in wanted.items():
-            task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
+    with (
+        workers_at(cluster) as workers,
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar,
+    ):
 
-            def count(what: str, n: int, task: Any = task, name: str = recipe.recipe_id) -> None:
-                nonlocal seen
-                seen += n
-                bar.update(task, description=f"{name}: gold rows, {seen:,} {what}")
+        def calls() -> Iterator[Callable[[], Outcome]]:
+            for path, recipe in wanted.items():
+                task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
 
-            def tell(step: str, share: float, task: Any = task, name: str = recipe.recipe_id) -> None:
-                bar.update(task, description=f"{name}: {step}", total=1.0, completed=share)
+                def count(what: str, n: int, task: Any = task, name: str = recipe.recipe_id) -> None:
+                    nonlocal seen
+                    seen += n
+                    bar.update(task, description=f"{name}: gold rows, {seen:,} {what}")
 
-            data, report = build(recipe, source, count, partial(_begin, tell))
-            leakage.check_features(data)
-            outcomes.append(
-                run(recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
-                    registry=registry, experiment=experiment, until_ns=until_ns, progress=tell)
-            )  # fmt: skip
-            bar.remove_task(task)
+                def tell(step: str, share: float, task: Any = task, name: str = recipe.recipe_id) -> None:
+                    bar.update(task, description=f"{name}: {step}", total=1.0, completed=share)
+
+                data, report = build(recipe, source, count, partial(_begin, tell))
+                leakage.check_features(data)
+                yield partial(
+                    run, recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
+                    registry=registry, experiment=experiment, until_ns=until_ns, progress=tell, workers=workers,
+                )  # fmt: skip
+
+        outcomes = workers.side_by_side(calls())
     _print(outcomes, as_json=as_json)
 
 

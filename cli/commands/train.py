@@ -59,11 +59,13 @@ def _table(report: dict[str, Any]) -> Table:
 @click.option("--seed", default=1, show_default=True,
               help="Of the baseline; a recipe has its own. The same rows and seed give the same file.")  # fmt: skip
 @click.option("--experiment", help="Of recipes: whose trials they are, in the registry.  [the recipe's id]")
+@click.option("--cluster", metavar="ADDRESS", help="Of recipes: a Dask scheduler whose workers do the fits, such as "
+              "tcp://10.0.0.5:8786; the model is the same to the byte.  [MPS_CLUSTER, else this process]")  # fmt: skip
 @click.option("--no-register", is_flag=True, help="Of recipes: leave the registry alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def train(
     *, files: tuple[Path, ...], out: Path | None, until: str | None, pack: str, seed: int, experiment: str | None,
-    no_register: bool, as_json: bool,
+    cluster: str | None, no_register: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train a model on recorded ticks, export it to ONNX, and judge it on rows that it has not seen.
 
@@ -72,13 +74,15 @@ def train(
 
     Files that end in .yaml are recipes: each is walked forward fold by fold, calibrated, given conformal intervals,
     exported through the gate, and registered with its evidence (`mps models list`). A run that was broken off goes on
-    where it was. Without a recipe the baseline is trained.
+    where it was. On a cluster (`dask scheduler`, then `dask worker tcp://HOST:8786` on each machine) tuning, folds and
+    last fits of all recipes run side by side. Without a recipe the baseline is trained.
 
     \b
       mps train                                      the baseline on the shipped recordings
       mps train my_ticks.parquet --out my.onnx       your own; deploy with MPS_MODEL=my.onnx
       mps train offline/recipes/examples/fx_tft.yaml
       mps train offline/recipes/examples/fx_*.yaml --experiment fx
+      mps train offline/recipes/examples/fx_*.yaml --cluster tcp://127.0.0.1:8786
     """
     recipes = tuple(f for f in files if f.suffix in {".yaml", ".yml"})
     if recipes:
@@ -87,7 +91,7 @@ def train(
         ticks = tuple(f for f in files if f not in recipes)
         train_recipes(
             recipes, ticks or (RECORDINGS,), out, _until_ns(until), experiment, register=not no_register,
-            as_json=as_json,
+            as_json=as_json, cluster=cluster,
         )  # fmt: skip
         return
     _baseline(files, out, until, pack, seed, as_json=as_json)

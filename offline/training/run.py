@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from offline.export.baseline import versions
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
+from offline.registry.sweeps import Done
 from offline.registry.versions import ModelVersion
+from offline.selection.trials import Returns
 from offline.train_baseline import write_model
 from offline.training.adaptive import adaptive_coverage
-from offline.training.deploy import Deployed, deploy
+from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.fitting import Progress
 from offline.training.returns import returns_of
 from offline.training.table import LIMITS, measures
 from offline.training.tuning import chosen, widest_window
 from offline.training.walk import Walked, walk
+from offline.training.workers import HERE, Workers
 
 INTENDED_USE = "Research, paper trading and demonstrations on the instruments and the timeframe that it was trained on."
 
@@ -51,6 +55,7 @@ class Outcome:
 def run(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, work: Path, *,
     registry: Registry | None, experiment: str | None = None, until_ns: int | None = None, progress: Progress,
+    workers: Workers = HERE,
 ) -> Outcome:  # fmt: skip
     """Train, judge, export and register.
 
@@ -66,11 +71,15 @@ def run(
         Whose trial it is; the recipe's name where None.
     until_ns
         Event time that no label of training may pass: what comes after is left to be scored. All where None.
+    workers
+        Who does the fits: the outcome is the same.
 
     Raises
     ------
     ConfigError
         Too few rows for the folds.
+    PlatformError
+        The cluster that does the fits is away; what is done stays in ``work``.
     ExportError
         The file does not compute what was trained; nothing is written or registered.
     """
@@ -81,53 +90,76 @@ def run(
     name = experiment or recipe.recipe_id
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
     folder.mkdir(parents=True, exist_ok=True)
-    if registry is None:
-        walked = walk(recipe, data, folder, progress)
-        deployed = _deploy(recipe, data, folder, progress)
-        return _finish(recipe, data, dropped, out, walked, deployed, name, None)
     parameters = {"kind": recipe.model.kind, **recipe.model.params, "seed": recipe.seed}
-    with registry.trial(name, recipe.recipe_id, parameters, recipe.hash) as done:
-        walked = walk(recipe, data, folder, progress)
-        deployed = _deploy(recipe, data, folder, progress)
-        found = measures(walked.rows)
-        done(returns=returns_of(data, walked), ece=found["ece"], latency_ms=deployed.latency_ms)
-    return _finish(recipe, data, dropped, out, walked, deployed, name, registry)
+    with _trial(registry, name, recipe, parameters) as done:
+        shared = workers.share(data)
+        walked = walk(recipe, data, folder, progress, workers, shared)
+        deployed = _deploy(recipe, data, folder, progress, workers, shared)
+        found, returns = measures(walked.rows), returns_of(data, walked)
+        done(returns=returns, ece=found["ece"], latency_ms=deployed.latency_ms)
+    report = _report(recipe, data, out, walked, deployed, found, returns)
+    write_model(out, deployed.raw, report)
+    if registry is None:
+        return Outcome(out, report, None)
+    evidence = _evidence(recipe, data, dropped, walked, deployed, returns, name, report)
+    return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence))
+
+
+def _trial(
+    registry: Registry | None, experiment: str, recipe: ModelRecipe, parameters: dict[str, Any]
+) -> AbstractContextManager[Done]:
+    """Return the trial of a run; without a registry it is written down nowhere."""
+    if registry is None:
+        return nullcontext(_not_told)
+    return registry.trial(experiment, recipe.recipe_id, parameters, recipe.hash)
+
+
+def _not_told(**_found: Any) -> None:
+    """Take no note."""
 
 
 def _key(recipe: ModelRecipe, data: TrainingSet) -> str:
     return hashlib.sha256(f"{recipe.hash} {data.meta.sha256}".encode()).hexdigest()[:16]
 
 
-def _deploy(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress) -> Deployed:
+def _deploy(
+    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, workers: Workers, shared: Any
+) -> Deployed:
     def tell(step: str, share: float) -> None:
         progress(f"last fit: {step}", share)
 
-    offered = data.offered(widest_window(recipe))
-    return deploy(recipe, chosen(recipe, data, offered, tell), data, offered, folder / "last.fit", tell)
+    offered, checkpoint = data.offered(widest_window(recipe)), folder / "last.fit"
+    (tuned,) = chosen(recipe, data, {"last": offered}, folder, tell, workers, shared)
+    if workers.remote:
+        fit_away(tuned, offered, checkpoint, progress, workers, shared)
+    return deploy(recipe, tuned, data, offered, checkpoint, tell)
 
 
-def _finish(
-    recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, walked: Walked, deployed: Deployed,
-    experiment: str, registry: Registry | None,
-) -> Outcome:  # fmt: skip
-    """Write the file and its report, and register them."""
+def _report(
+    recipe: ModelRecipe, data: TrainingSet, out: Path, walked: Walked, deployed: Deployed, found: dict[str, Any],
+    returns: Returns,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a run came to, in words of JSON."""
     followed = adaptive_coverage(walked.rows, data.end_ns[walked.sample])
-    returns = returns_of(data, walked)
-    report = {
+    return {
         "model": out.name, "kind": recipe.model.kind, "recipe": recipe.recipe_id, "recipe_hash": recipe.hash,
         "dataset_sha256": data.meta.sha256, "data_snapshot_id": data.meta.data_snapshot_id,
         "sha256": hashlib.sha256(deployed.raw).hexdigest(), "seed": recipe.seed,
         "samples": len(data.at), "folds": len(walked.folds), "judged": len(walked.rows),
-        "out_of_sample": measures(walked.rows), "sharpe": sharpe_of(returns),
+        "out_of_sample": found, "sharpe": sharpe_of(returns),
         "adaptive": {"coverage": followed.coverage, "furthest": followed.furthest, "bound": followed.bound},
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
         "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(LIMITS),
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},
     }  # fmt: skip
-    write_model(out, deployed.raw, report)
-    if registry is None:
-        return Outcome(out, report, None)
-    evidence = Evidence(
+
+
+def _evidence(
+    recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], walked: Walked, deployed: Deployed,
+    returns: Returns, experiment: str, report: dict[str, Any],
+) -> Evidence:  # fmt: skip
+    """Return what a version is registered with."""
+    return Evidence(
         recipe.recipe_id, recipe.hash, json.loads(json.dumps(recipe.meaning(), default=str)), experiment,
         Method(recipe.model.kind, dict(recipe.model.params), deployed.card.window_bars, recipe.seed,
                recipe.calibration.method, recipe.conformal.method, validation_words(recipe), versions()),
@@ -135,10 +167,9 @@ def _finish(
         tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report, INTENDED_USE,
         LIMITS,
     )  # fmt: skip
-    return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence))
 
 
-def sharpe_of(returns: Any) -> dict[str, float | None]:
+def sharpe_of(returns: Returns) -> dict[str, float | None]:
     """Return the annual Sharpe ratio with its 95 % interval; no interval of too few periods."""
     from offline.statistics.sharpe import sharpe_estimate
 

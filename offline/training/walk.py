@@ -15,6 +15,7 @@ from offline.training.fitting import Progress, inputs_of, train
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import parts_of
 from offline.training.tuning import chosen, widest_window
+from offline.training.workers import HERE, Workers
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -88,40 +89,67 @@ class Walked:
     sample: I64
 
 
-def walk(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress) -> Walked:
+def walk(
+    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, workers: Workers = HERE,
+    shared: Any = None,
+) -> Walked:  # fmt: skip
     """Return what the folds of a recipe say.
 
     Parameters
     ----------
     folder
         Of this recipe and these rows alone: finished folds are found there, and begun ones go on.
+    shared
+        The rows, as ``workers.share`` gave them; shared here where None.
 
     Raises
     ------
     ConfigError
         A window is too small.
+    PlatformError
+        The cluster that does the fits is away.
     """
     offered = data.offered(widest_window(recipe))
     folds = folds_of(recipe, data, offered)
-    results = []
-    for fold in folds:
-        done = folder / f"fold-{fold.number:04d}.npz"
-        if not done.exists():
+    done = {fold.number: folder / f"{_name(fold)}.npz" for fold in folds}
+    left = [fold for fold in folds if not done[fold.number].exists()]
+    if left:
+        shared = workers.share(data) if shared is None else shared
+        tuned = chosen(recipe, data, {_name(f): f.train for f in left}, folder, progress, workers, shared)
+        # Nobody else's disk is ours: a fit elsewhere is done whole, or again.
+        begun = [None if workers.remote else folder / f"{_name(fold)}.fit" for fold in left]
 
-            def tell(step: str, share: float, number: int = fold.number) -> None:
-                progress(f"fold {number + 1} of {len(folds)}: {step}", (number + share) / len(folds))
+        def keep(i: int, result: FoldResult) -> None:
+            result.write(done[left[i].number])
+            (folder / f"{_name(left[i])}.fit").unlink(missing_ok=True)
 
-            _run(recipe, data, fold, folder / f"fold-{fold.number:04d}.fit", tell).write(done)
-        results.append(FoldResult.read(done))
+        workers.map(
+            judge_fold, [FoldFit(*fit) for fit in zip(tuned, left, begun, strict=True)], progress, shared=(shared,),
+            what="fold", done=len(folds) - len(left), keep=keep,
+        )  # fmt: skip
+    results = [FoldResult.read(path) for path in done.values()]
     sample, rows = first_path(recipe, data, results)
     return Walked(tuple(results), rows, sample)
 
 
-def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, progress: Progress) -> FoldResult:
-    ts = data.ts_ns[data.at]
-    tuned = chosen(recipe, data, fold.train, progress)
-    parts = parts_of(fold.train, ts, data.end_ns, embargo_ns(recipe))
-    model = train(tuned, data, parts, checkpoint, progress)
+def _name(fold: Fold) -> str:
+    return f"fold-{fold.number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFit:
+    """A fold with the parameters that were chosen for it, and where its fit is kept while it is done."""
+
+    recipe: ModelRecipe
+    fold: Fold
+    checkpoint: Path | None
+
+
+def judge_fold(data: TrainingSet, fit: FoldFit, progress: Progress) -> FoldResult:
+    """Return what the model of a fold's training window says of its test windows."""
+    fold, ts = fit.fold, data.ts_ns[data.at]
+    parts = parts_of(fold.train, ts, data.end_ns, embargo_ns(fit.recipe))
+    model = train(fit.recipe, data, parts, fit.checkpoint, progress)
     judged = np.concatenate(fold.tests)
     said = model.say(data, judged)
     few = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), IMPORTANCE_ROWS)).astype(np.int64))]
@@ -129,15 +157,13 @@ def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, p
         int(ts[fold.train].min()), int(data.end_ns[parts.all].max()), int(ts[judged].min()), int(ts[judged].max()),
         len(parts.all), len(judged),
     )  # fmt: skip
-    result = FoldResult(
+    return FoldResult(
         judged, np.concatenate([np.full(len(t), p) for t, p in zip(fold.tests, fold.paths, strict=True)]),
         said.probability, said.low, said.high, float(data.up[parts.fit].mean()),
         float(np.abs(data.move[parts.fit]).mean()),
         np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64),
-        sheet, dict(tuned.model.params),
+        sheet, dict(fit.recipe.model.params),
     )  # fmt: skip
-    checkpoint.unlink(missing_ok=True)
-    return result
 
 
 def first_path(recipe: ModelRecipe, data: TrainingSet, results: list[FoldResult]) -> tuple[I64, OutOfSample]:
