@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from offline.models.estimator import no_progress
 from offline.training.environment import CODE, PACKAGES, environment, refuse_other
-from offline.training.threads import one_thread
+from offline.training.threads import hold_one_thread
 from offline.training.workers import Progress, keep_nothing
 from processors.errors import ConfigError, PlatformError
 
@@ -231,8 +231,8 @@ class _Health:
 def _on_worker(wanted: dict[str, str], function: Callable[..., T], item: Any, *shared: Any) -> T:
     """Do one fit; refused where this worker, which may have come later than the others, has other versions."""
     refuse_other("a worker of the cluster", environment(), wanted)
-    with one_thread():
-        return function(*shared, item, no_progress)
+    hold_one_thread()
+    return function(*shared, item, no_progress)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from offline.train_baseline import mean_size_by_regime
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
-from offline.training.threads import one_thread
+from offline.training.threads import hold_one_thread
 from offline.training.workers import Workers
 from processors.score.model import Model, ModelCard
 
@@ -66,8 +66,8 @@ def deploy(
     """
     check_servable(recipe)
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
-    with one_thread():
-        trained = train(tuned, data, parts, checkpoint, progress)
+    hold_one_thread()
+    trained = train(tuned, data, parts, checkpoint, progress)
     card = card_of(recipe, data, parts.all, trained)
     progress("export", 1.0)
     raw = fold(trained.fitted.graph(), trained.head, card)

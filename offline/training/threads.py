@@ -4,30 +4,23 @@ NumPy's BLAS cuts a product into as many parts as there are cores, and each way 
 The trees take their number of threads from the recipe, which is one unless it says otherwise.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from threadpoolctl import threadpool_limits
-
-_lock = threading.Lock()
-_inside = 0
-_limits: threadpool_limits | None = None
+from processors.errors import ConfigError
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread while anybody is inside: the limit is the process's, and a worker has many fits."""
-    global _inside, _limits  # noqa: PLW0603 (so is what it counts)
-    with _lock:
-        if _inside == 0:
-            _limits = threadpool_limits(1, user_api="blas")
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0 and _limits is not None:
-                _limits.restore_original_limits()
-                _limits = None
+def hold_one_thread() -> None:
+    """Hold BLAS to one thread, from now on: a limit that ends with one fit would end in the middle of another.
+
+    The limit is this thread's or the whole process's, as the BLAS was built; so each fit calls this in its own thread.
+
+    Raises
+    ------
+    ConfigError
+        Another thread of this process has a limit of its own in force.
+    """
+    threadpool_limits(1, user_api="blas")
+    found = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+    if found - {1}:
+        remedy = "1: another thread of this process holds threadpool_limits; end that first"
+        raise ConfigError("BLAS", "threads", max(found), remedy)

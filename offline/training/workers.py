@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from offline.training.threads import one_thread
+from offline.training.threads import hold_one_thread
 
 T = TypeVar("T")
 Progress = Callable[[str, float], None]
@@ -85,8 +85,8 @@ class InProcess:
             def tell(step: str, share: float, at: int = done + i) -> None:
                 progress(f"{what} {at + 1} of {n}: {step}", (at + share) / n)
 
-            with one_thread():
-                results.append(function(*shared, item, tell))
+            hold_one_thread()
+            results.append(function(*shared, item, tell))
             keep(i, results[-1])
         return results
 
