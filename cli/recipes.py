@@ -1,7 +1,7 @@
 """Trains recipes for ``mps train``: rows once for all that read the same, progress, tables at the end."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def train_recipes(
     recipes: tuple[Path, ...], source: "GoldSource", out: Path | None, until_ns: int | None,
-    experiment: str | None, *, register: bool, clusters: "Clusters | None", as_json: bool,
+    experiment: str | None, *, register: bool, clusters: "Clusters | None", as_json: bool, cluster: str | None = None,
 ) -> None:  # fmt: skip
     """Train each recipe on the rows of a source, and print what they came to.
 
@@ -36,7 +36,10 @@ def train_recipes(
     Raises
     ------
     ConfigError
-        A recipe or the source is wrong, the rows are too few, or the kind cannot be refined.
+        A recipe or the source is wrong, the rows are too few, the kind cannot be refined, or nobody answers at the
+        cluster's address.
+    PlatformError
+        The cluster went away.
     ExportError
         A file does not compute what was trained.
     """
@@ -44,7 +47,8 @@ def train_recipes(
     from offline.datasets.build import build
     from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
-    from offline.training.run import run
+    from offline.training.run import Outcome, run
+    from offline.training.workers import workers_at
 
     wanted = {path: read_recipe(path) for path in recipes}
     if clusters is not None:
@@ -53,35 +57,44 @@ def train_recipes(
     targets = _targets(wanted, out)
     registry = Registry() if register else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    outcomes, refined = [], {}
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
-        for path, recipe in wanted.items():
-            task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
+    refined: dict[str, ByCluster] = {}
+    with (
+        workers_at(cluster) as workers,
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar,
+    ):
 
-            def count(what: str, n: int, task: Any = task, name: str = recipe.recipe_id) -> None:
-                nonlocal seen
-                seen += n
-                bar.update(task, description=f"{name}: gold rows, {seen:,} {what}")
-
-            def tell(step: str, share: float, task: Any = task, name: str = recipe.recipe_id) -> None:
-                bar.update(task, description=f"{name}: {step}", total=1.0, completed=share)
-
-            data, report = build(recipe, source, count, partial(_begin, tell))
-            leakage.check_features(data)
-            outcome = run(
-                recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
-                registry=registry, experiment=experiment, until_ns=until_ns, progress=tell,
-                keep_basis=clusters is not None,
-            )  # fmt: skip
+        def one(recipe: "ModelRecipe", *given: Any, **more: Any) -> Outcome:
+            outcome = run(recipe, *given, **more)
             if clusters is not None:
                 from offline.training.by_cluster import refine
 
                 refined[recipe.recipe_id] = refine(
-                    recipe, outcome, clusters, registry=registry, experiment=experiment, progress=tell
+                    recipe, outcome, clusters, registry=registry, experiment=experiment, progress=more["progress"]
                 )
             # The rows of all recipes together may be more than the memory holds.
-            outcomes.append(replace(outcome, basis=None))
-            bar.remove_task(task)
+            return replace(outcome, basis=None)
+
+        def calls() -> Iterator[Callable[[], Outcome]]:
+            for path, recipe in wanted.items():
+                task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
+
+                def count(what: str, n: int, task: Any = task, name: str = recipe.recipe_id) -> None:
+                    nonlocal seen
+                    seen += n
+                    bar.update(task, description=f"{name}: gold rows, {seen:,} {what}")
+
+                def tell(step: str, share: float, task: Any = task, name: str = recipe.recipe_id) -> None:
+                    bar.update(task, description=f"{name}: {step}", total=1.0, completed=share)
+
+                data, report = build(recipe, source, count, partial(_begin, tell))
+                leakage.check_features(data)
+                yield partial(
+                    one, recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
+                    registry=registry, experiment=experiment, until_ns=until_ns, progress=tell, workers=workers,
+                    keep_basis=clusters is not None,
+                )  # fmt: skip
+
+        outcomes = workers.side_by_side(calls())
     _print(outcomes, refined, as_json=as_json)
 
 

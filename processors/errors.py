@@ -13,9 +13,21 @@ One wrong row must not cost the others of its batch: a stage names each with a `
 pipeline turns those into dead letters. A broken invariant is an ``assert`` and is never caught.
 """
 
+from typing import Any
+
 
 class PlatformError(Exception):
     """Base of every error the platform raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes the same error in another process: an exception's own way calls ``__init__`` by message."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[PlatformError], args: tuple[object, ...], state: dict[str, object]) -> PlatformError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class RetryableError(PlatformError):

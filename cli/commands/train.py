@@ -59,6 +59,8 @@ def _table(report: dict[str, Any]) -> Table:
 @click.option("--seed", default=1, show_default=True,
               help="Of the baseline; a recipe has its own. The same rows and seed give the same file.")  # fmt: skip
 @click.option("--experiment", help="Of recipes: whose trials they are, in the registry.  [the recipe's id]")
+@click.option("--cluster", metavar="ADDRESS", help="Of recipes: a Dask scheduler whose workers do the fits, such as "
+              "tcp://10.0.0.5:8786; the model is the same to the byte.  [MPS_CLUSTER, else this process]")  # fmt: skip
 @click.option("--no-register", is_flag=True, help="Of recipes: leave the registry alone.")
 @click.option("--fine-tune", is_flag=True,
               help="Of tft and nbeats: also a network for each cluster of instruments that begins with the one of all, "
@@ -68,7 +70,7 @@ def _table(report: dict[str, Any]) -> Table:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def train(
     *, files: tuple[Path, ...], out: Path | None, until: str | None, pack: str, seed: int, experiment: str | None,
-    no_register: bool, fine_tune: bool, clusters: Path | None, as_json: bool, **flags: Any,
+    cluster: str | None, no_register: bool, fine_tune: bool, clusters: Path | None, as_json: bool, **flags: Any,
 ) -> None:  # fmt: skip
     """Train a model on recorded ticks or stored rows, export it to ONNX, and judge it on rows that it has not seen.
 
@@ -77,7 +79,8 @@ def train(
 
     Files that end in .yaml are recipes: each is walked forward fold by fold, calibrated, given conformal intervals,
     exported through the gate, and registered with its evidence (`mps models list`). A run that was broken off goes on
-    where it was. Without a recipe the baseline is trained, on recorded ticks.
+    where it was. On a cluster (`dask scheduler`, then `dask worker tcp://HOST:8786` on each machine) tuning, folds and
+    last fits of all recipes run side by side. Without a recipe the baseline is trained, on recorded ticks.
 
     In place of FILES a recipe reads gold rows that exist, by the flags of `mps dataset build`: of Parquet files, of the
     warehouse, or of the lake, whose snapshot reads the same for good. The model names the state that it was made of.
@@ -89,6 +92,7 @@ def train(
       mps train offline/recipes/examples/fx_*.yaml --experiment fx
       mps train offline/recipes/examples/fx_lgbm.yaml --lake
       mps train offline/recipes/examples/fx_tft.yaml --fine-tune
+      mps train offline/recipes/examples/fx_*.yaml --cluster tcp://127.0.0.1:8786
     """
     recipes = tuple(f for f in files if f.suffix in RECIPES)
     if clusters is not None and not fine_tune:
@@ -99,7 +103,7 @@ def train(
         source = gold_source("mps train", tuple(f for f in files if f not in recipes), **flags)
         train_recipes(
             recipes, source, out, _until_ns(until), experiment, register=not no_register,
-            clusters=_clusters(clusters) if fine_tune else None, as_json=as_json,
+            clusters=_clusters(clusters) if fine_tune else None, as_json=as_json, cluster=cluster,
         )  # fmt: skip
         return
     for flag, given in {"fine-tune": fine_tune, **flags}.items():

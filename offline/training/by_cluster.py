@@ -8,7 +8,6 @@ Base and refined network see the same part of time: nothing that judges either w
 calibration rows are none that the base was fitted on.
 """
 
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -32,7 +31,7 @@ from offline.training.fitting import Progress, Trained, fit, samples_of, with_he
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import ROWS_MIN, Parts, parts_of
 from offline.training.returns import returns_of
-from offline.training.run import Basis, Outcome, Refined, finish
+from offline.training.run import Basis, Outcome, Refined, finish, trial_of
 from offline.training.table import measures
 from offline.training.tuning import widest_window
 from offline.training.walk import FoldResult, Walked, first_path, fit_of, judge
@@ -192,7 +191,7 @@ def _walk(
         if missing:
             params = basis.walked.folds[fold.number].params
             of_fold = replace(recipe, model=ModelSpec(recipe.model.kind, params))
-            # The walk has kept its checkpoint: the fit is read, not done again.
+            # The walk has kept its checkpoint: the fit is read. Where a cluster did it, it is done again, the same.
             base = fit(of_fold, data, parts, fit_of(basis.folder, fold.number), tell)
         for one in missing:
             one.folder.mkdir(parents=True, exist_ok=True)
@@ -253,29 +252,19 @@ def _finished(
 
     # Its rows are others than the base's, so that its trials are of an experiment of their own.
     trials = f"{experiment}-{one.name}"
-    parameters = {"kind": recipe.model.kind, **recipe.model.params, "seed": recipe.seed, **lineage}
-    with _trial(registry, trials, named, parameters) as done:
+    with trial_of(registry, trials, named, lineage) as done:
         deployed = _deploy(named, basis.deployed, one, one.parts(last), one.of(offered), tell)
-        done(returns=returns_of(one.data, walked), ece=measures(rows)["ece"], latency_ms=deployed.latency_ms)
+        told, returns = measures(rows), returns_of(one.data, walked)
+        done(returns=returns, ece=told["ece"], latency_ms=deployed.latency_ms)
     both = beside_base(basis.walked, one.origin[sample], rows)
     n_rows, n = len(one.data.x), len(one.data)
     outcome = finish(
         named, one.data, {NO_SAMPLE: n_rows - n} if n_rows > n else {},
-        base.path.with_name(f"{base.path.stem}-{one.name}{base.path.suffix}"), walked, deployed, trials, registry,
-        Refined(lineage, both, limits_of(one.name, lineage["base_version"], both)),
+        base.path.with_name(f"{base.path.stem}-{one.name}{base.path.suffix}"), walked, deployed, told, returns,
+        trials, registry, refined=Refined(lineage, both, limits_of(one.name, lineage["base_version"], both)),
     )  # fmt: skip
     one.kept(LAST).unlink(missing_ok=True)
     return outcome
-
-
-def _trial(registry: Registry | None, experiment: str, named: ModelRecipe, parameters: dict[str, Any]) -> Any:
-    if registry is None:
-        return nullcontext(_keep_nothing)
-    return registry.trial(experiment, named.recipe_id, parameters, named.hash)
-
-
-def _keep_nothing(**_: Any) -> None:
-    """Write no trial down."""
 
 
 def _deploy(

@@ -1,5 +1,6 @@
 """The last fit, of all rows, as one file that has passed the gate."""
 
+import tempfile
 import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ from offline.datasets.training_set import TrainingSet
 from offline.export import gate
 from offline.export.baseline import versions
 from offline.export.fold import fold
+from offline.features.versions import write_whole
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
+from offline.training.threads import hold_one_thread
+from offline.training.workers import Workers
 from processors.score.model import Model, ModelCard
 
 I64 = NDArray[np.int64]
@@ -62,6 +66,7 @@ def deploy(
     """
     check_servable(recipe)
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
+    hold_one_thread()
     trained = train(tuned, data, parts, checkpoint, progress)
     made = export(trained, card_of(recipe, data, parts.all, trained), data, samples, progress)
     checkpoint.unlink(missing_ok=True)
@@ -82,6 +87,37 @@ def export(trained: Trained, card: ModelCard, data: TrainingSet, samples: I64, p
     progress("gate", 1.0)
     parity = gate.check(raw, trained.fitted, trained.head, inputs_of(data, samples[spread], trained.window_bars))
     return Deployed(raw, trained, card, parity, latency_ms(raw, data, samples))
+
+
+def fit_away(
+    tuned: ModelRecipe, samples: I64, checkpoint: Path, progress: Progress, workers: Workers, shared: Any
+) -> None:
+    """Have a worker do the last fit, and keep it as ``deploy`` finds one that was done before it was killed."""
+    begun = checkpoint.read_bytes() if checkpoint.exists() else b""
+    (done,) = workers.map(
+        last_fit, [LastFit(tuned, samples, begun)], progress, shared=(shared,), what="last fit",
+    )  # fmt: skip
+    write_whole(checkpoint, done)
+
+
+@dataclass(frozen=True, slots=True)
+class LastFit:
+    """The last fit as it is sent: with the file of what is done of it."""
+
+    recipe: ModelRecipe
+    samples: I64
+    begun: bytes
+
+
+def last_fit(data: TrainingSet, fit: LastFit, progress: Progress) -> bytes:
+    """Return the checkpoint of the whole fit: no model has to be taken apart to be sent."""
+    parts = parts_of(fit.samples, data.ts_ns[data.at], data.end_ns, embargo_ns(fit.recipe))
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "last.fit"
+        if fit.begun:
+            checkpoint.write_bytes(fit.begun)
+        train(fit.recipe, data, parts, checkpoint, progress)
+        return checkpoint.read_bytes()
 
 
 def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained) -> ModelCard:

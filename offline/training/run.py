@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from offline.export.baseline import versions
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
+from offline.registry.sweeps import Done
 from offline.registry.versions import ModelVersion
+from offline.selection.trials import Returns
 from offline.train_baseline import write_model
 from offline.training.adaptive import adaptive_coverage
-from offline.training.deploy import Deployed, deploy
+from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.fitting import Progress
 from offline.training.returns import returns_of
 from offline.training.table import LIMITS, measures
 from offline.training.tuning import chosen, widest_window
 from offline.training.walk import Walked, walk
+from offline.training.workers import HERE, Workers
 
 INTENDED_USE = "Research, paper trading and demonstrations on the instruments and the timeframe that it was trained on."
 
@@ -93,7 +97,7 @@ class Outcome:
 def run(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, work: Path, *,
     registry: Registry | None, experiment: str | None = None, until_ns: int | None = None, progress: Progress,
-    keep_basis: bool = False,
+    workers: Workers = HERE, keep_basis: bool = False,
 ) -> Outcome:  # fmt: skip
     """Train, judge, export and register.
 
@@ -109,6 +113,8 @@ def run(
         Whose trial it is; the recipe's name where None.
     until_ns
         Event time that no label of training may pass: what comes after is left to be scored. All where None.
+    workers
+        Who does the fits: the outcome is the same.
     keep_basis
         Keep the fits of the folds, for models that begin with them; whoever makes those deletes them.
 
@@ -116,6 +122,8 @@ def run(
     ------
     ConfigError
         Too few rows for the folds.
+    PlatformError
+        The cluster that does the fits is away; what is done stays in ``work``.
     ExportError
         The file does not compute what was trained; nothing is written or registered.
     """
@@ -126,69 +134,115 @@ def run(
     name = experiment or recipe.recipe_id
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
     folder.mkdir(parents=True, exist_ok=True)
+    with trial_of(registry, name, recipe, {}) as done:
+        shared = workers.share(data)
+        walked = walk(recipe, data, folder, progress, workers, shared, keep_fits=keep_basis)
+        deployed = _deploy(recipe, data, folder, progress, workers, shared)
+        found, returns = measures(walked.rows), returns_of(data, walked)
+        done(returns=returns, ece=found["ece"], latency_ms=deployed.latency_ms)
+    basis = Basis(data, walked, deployed, folder) if keep_basis else None
+    return finish(recipe, data, dropped, out, walked, deployed, found, returns, name, registry, basis=basis)
+
+
+def trial_of(
+    registry: Registry | None, experiment: str, recipe: ModelRecipe, more: dict[str, str]
+) -> AbstractContextManager[Done]:
+    """Return the trial of a run; without a registry it is written down nowhere.
+
+    Parameters
+    ----------
+    more
+        Parameters beside those of the model.
+    """
     if registry is None:
-        walked = walk(recipe, data, folder, progress, keep_fits=keep_basis)
-        deployed = _deploy(recipe, data, folder, progress)
-        outcome = finish(recipe, data, dropped, out, walked, deployed, name, None)
-        return replace(outcome, basis=Basis(data, walked, deployed, folder) if keep_basis else None)
-    parameters = {"kind": recipe.model.kind, **recipe.model.params, "seed": recipe.seed}
-    with registry.trial(name, recipe.recipe_id, parameters, recipe.hash) as done:
-        walked = walk(recipe, data, folder, progress, keep_fits=keep_basis)
-        deployed = _deploy(recipe, data, folder, progress)
-        found = measures(walked.rows)
-        done(returns=returns_of(data, walked), ece=found["ece"], latency_ms=deployed.latency_ms)
-    outcome = finish(recipe, data, dropped, out, walked, deployed, name, registry)
-    return replace(outcome, basis=Basis(data, walked, deployed, folder) if keep_basis else None)
+        return nullcontext(_not_told)
+    parameters = {"kind": recipe.model.kind, **recipe.model.params, "seed": recipe.seed, **more}
+    return registry.trial(experiment, recipe.recipe_id, parameters, recipe.hash)
+
+
+def _not_told(**_found: Any) -> None:
+    """Take no note."""
 
 
 def _key(recipe: ModelRecipe, data: TrainingSet) -> str:
     return hashlib.sha256(f"{recipe.hash} {data.meta.sha256}".encode()).hexdigest()[:16]
 
 
-def _deploy(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress) -> Deployed:
+def _deploy(
+    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, workers: Workers, shared: Any
+) -> Deployed:
     def tell(step: str, share: float) -> None:
         progress(f"last fit: {step}", share)
 
-    offered = data.offered(widest_window(recipe))
-    return deploy(recipe, chosen(recipe, data, offered, tell), data, offered, folder / "last.fit", tell)
+    offered, checkpoint = data.offered(widest_window(recipe)), folder / "last.fit"
+    (tuned,) = chosen(recipe, data, {"last": offered}, folder, tell, workers, shared)
+    if workers.remote:
+        fit_away(tuned, offered, checkpoint, progress, workers, shared)
+    return deploy(recipe, tuned, data, offered, checkpoint, tell)
 
 
 def finish(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, walked: Walked, deployed: Deployed,
-    experiment: str, registry: Registry | None, refined: Refined | None = None,
+    found: dict[str, Any], returns: Returns, experiment: str, registry: Registry | None, *,
+    refined: Refined | None = None, basis: Basis | None = None,
 ) -> Outcome:  # fmt: skip
-    """Write the file and its report, and register them."""
-    limits = LIMITS if refined is None else (*LIMITS, *refined.limits)
+    """Write the file and its report, and register them.
+
+    Parameters
+    ----------
+    found, returns
+        Measures and returns of the walk.
+    refined
+        Of a model that refines another one.
+    basis
+        Handed on with the outcome.
+    """
+    report = _report(recipe, data, out, walked, deployed, found, returns)
+    if refined is not None:
+        report |= {"lineage": refined.lineage, "beside_base": refined.beside_base}
+        report["limits"] += refined.limits
+    write_model(out, deployed.raw, report)
+    if registry is None:
+        return Outcome(out, report, None, basis)
+    evidence = _evidence(recipe, data, dropped, walked, deployed, returns, experiment, report, refined)
+    return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence), basis)
+
+
+def _report(
+    recipe: ModelRecipe, data: TrainingSet, out: Path, walked: Walked, deployed: Deployed, found: dict[str, Any],
+    returns: Returns,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a run came to, in words of JSON."""
     followed = adaptive_coverage(walked.rows, data.end_ns[walked.sample])
-    returns = returns_of(data, walked)
-    report = {
+    return {
         "model": out.name, "kind": recipe.model.kind, "recipe": recipe.recipe_id, "recipe_hash": recipe.hash,
         "dataset_sha256": data.meta.sha256, "data_snapshot_id": data.meta.data_snapshot_id,
         "sha256": hashlib.sha256(deployed.raw).hexdigest(), "seed": recipe.seed,
         "samples": len(data.at), "folds": len(walked.folds), "judged": len(walked.rows),
-        "out_of_sample": measures(walked.rows), "sharpe": sharpe_of(returns),
+        "out_of_sample": found, "sharpe": sharpe_of(returns),
         "adaptive": {"coverage": followed.coverage, "furthest": followed.furthest, "bound": followed.bound},
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
-        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(limits),
+        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(LIMITS),
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},
     }  # fmt: skip
-    if refined is not None:
-        report |= {"lineage": refined.lineage, "beside_base": refined.beside_base}
-    write_model(out, deployed.raw, report)
-    if registry is None:
-        return Outcome(out, report, None)
-    evidence = Evidence(
+
+
+def _evidence(
+    recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], walked: Walked, deployed: Deployed,
+    returns: Returns, experiment: str, report: dict[str, Any], refined: Refined | None,
+) -> Evidence:  # fmt: skip
+    """Return what a version is registered with."""
+    return Evidence(
         recipe.recipe_id, recipe.hash, json.loads(json.dumps(recipe.meaning(), default=str)), experiment,
         Method(recipe.model.kind, dict(recipe.model.params), deployed.card.window_bars, recipe.seed,
                recipe.calibration.method, recipe.conformal.method, validation_words(recipe), versions()),
         sheet_of(data, deployed, dropped), tuple(f.sheet for f in walked.folds), walked.rows, returns,
         tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report, INTENDED_USE,
-        limits, {} if refined is None else refined.lineage,
+        tuple(report["limits"]), {} if refined is None else refined.lineage,
     )  # fmt: skip
-    return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence))
 
 
-def sharpe_of(returns: Any) -> dict[str, float | None]:
+def sharpe_of(returns: Returns) -> dict[str, float | None]:
     """Return the annual Sharpe ratio with its 95 % interval; no interval of too few periods."""
     from offline.statistics.sharpe import sharpe_estimate
 

@@ -15,6 +15,7 @@ from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import parts_of
 from offline.training.tuning import chosen, widest_window
+from offline.training.workers import HERE, Workers
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -89,37 +90,48 @@ class Walked:
 
 
 def walk(
-    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, *, keep_fits: bool = False
-) -> Walked:
+    recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress, workers: Workers = HERE,
+    shared: Any = None, *, keep_fits: bool = False,
+) -> Walked:  # fmt: skip
     """Return what the folds of a recipe say.
 
     Parameters
     ----------
     folder
         Of this recipe and these rows alone: finished folds are found there, and begun ones go on.
+    shared
+        The rows, as ``workers.share`` gave them; shared here where None.
     keep_fits
-        Leave the checkpoint of each fit, for models that begin with it; the caller deletes them.
+        Leave the checkpoint of each fit, for models that begin with it; the caller deletes them. A fit that was done
+        elsewhere leaves none.
 
     Raises
     ------
     ConfigError
         A window is too small.
+    PlatformError
+        The cluster that does the fits is away.
     """
     offered = data.offered(widest_window(recipe))
     folds = folds_of(recipe, data, offered)
-    results = []
-    for fold in folds:
-        done = folder / f"fold-{fold.number:04d}.npz"
-        if not done.exists():
+    done = {fold.number: folder / f"{_name(fold)}.npz" for fold in folds}
+    left = [fold for fold in folds if not done[fold.number].exists()]
+    if left:
+        shared = workers.share(data) if shared is None else shared
+        tuned = chosen(recipe, data, {_name(f): f.train for f in left}, folder, progress, workers, shared)
+        # Nobody else's disk is ours: a fit elsewhere is done whole, or again.
+        begun = [None if workers.remote else fit_of(folder, fold.number) for fold in left]
 
-            def tell(step: str, share: float, number: int = fold.number) -> None:
-                progress(f"fold {number + 1} of {len(folds)}: {step}", (number + share) / len(folds))
-
-            checkpoint = fit_of(folder, fold.number)
-            _run(recipe, data, fold, checkpoint, tell).write(done)
+        def keep(i: int, result: FoldResult) -> None:
+            result.write(done[left[i].number])
             if not keep_fits:
-                checkpoint.unlink(missing_ok=True)
-        results.append(FoldResult.read(done))
+                fit_of(folder, left[i].number).unlink(missing_ok=True)
+
+        workers.map(
+            judge_fold, [FoldFit(*fit) for fit in zip(tuned, left, begun, strict=True)], progress, shared=(shared,),
+            what="fold", done=len(folds) - len(left), keep=keep,
+        )  # fmt: skip
+    results = [FoldResult.read(path) for path in done.values()]
     sample, rows = first_path(recipe, data, results)
     return Walked(tuple(results), rows, sample)
 
@@ -129,18 +141,31 @@ def fit_of(folder: Path, number: int) -> Path:
     return folder / f"fold-{number:04d}.fit"
 
 
-def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, progress: Progress) -> FoldResult:
-    ts = data.ts_ns[data.at]
-    tuned = chosen(recipe, data, fold.train, progress)
-    parts = parts_of(fold.train, ts, data.end_ns, embargo_ns(recipe))
-    model = train(tuned, data, parts, checkpoint, progress)
+def _name(fold: Fold) -> str:
+    return f"fold-{fold.number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFit:
+    """A fold with the parameters that were chosen for it, and where its fit is kept while it is done."""
+
+    recipe: ModelRecipe
+    fold: Fold
+    checkpoint: Path | None
+
+
+def judge_fold(data: TrainingSet, fit: FoldFit, progress: Progress) -> FoldResult:
+    """Return what the model of a fold's training window says of its test windows."""
+    fold, ts = fit.fold, data.ts_ns[data.at]
+    parts = parts_of(fold.train, ts, data.end_ns, embargo_ns(fit.recipe))
+    model = train(fit.recipe, data, parts, fit.checkpoint, progress)
     judged = np.concatenate(fold.tests)
     paths = np.concatenate([np.full(len(t), p) for t, p in zip(fold.tests, fold.paths, strict=True)])
     sheet = FoldSheet(
         int(ts[fold.train].min()), int(data.end_ns[parts.all].max()), int(ts[judged].min()), int(ts[judged].max()),
         len(parts.all), len(judged),
     )  # fmt: skip
-    return judge(model, data, judged, paths, parts.fit, sheet, dict(tuned.model.params))
+    return judge(model, data, judged, paths, parts.fit, sheet, dict(fit.recipe.model.params))
 
 
 def judge(

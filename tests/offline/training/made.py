@@ -1,5 +1,6 @@
 """Made-up training sets: two symbols, a signal that can be learnt or none, and a market that may grow wild."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,3 +54,9 @@ def made(n: int = 2_000, signal: float = 0.6, wild_from: float = 2.0, seed: int 
         ("trend", "meanrev", "stress"), x, symbol, ts, rng.integers(0, 3, 2 * n), np.full(2 * n, 1e-4),
         np.full(2 * n, 0.2), at, end, end.copy(), move[at], (move[at] > 0).astype(float), move[at], meta,
     ).stamped()  # fmt: skip
+
+
+def rest(seconds: float, _progress: object) -> float:
+    """Return after some seconds, as a fit that takes so long."""
+    time.sleep(seconds)
+    return seconds
