@@ -1,7 +1,7 @@
 """The last fit, of all rows, as one file that has passed the gate."""
 
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from offline.export.baseline import versions
 from offline.export.fold import fold
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
+from offline.training.conformal import card_fields
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
@@ -63,7 +64,7 @@ def deploy(
     check_servable(recipe)
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
     trained = train(tuned, data, parts, checkpoint, progress)
-    card = card_of(recipe, data, parts.all, trained)
+    card = replace(card_of(recipe, data, parts.all, trained), **card_fields(recipe, data, parts, trained))
     progress("export", 1.0)
     raw = fold(trained.fitted.graph(), trained.head, card)
     spread = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), GATE_ROWS)).astype(np.int64))

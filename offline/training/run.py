@@ -15,7 +15,6 @@ from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
 from offline.registry.versions import ModelVersion
 from offline.train_baseline import write_model
-from offline.training.adaptive import adaptive_coverage
 from offline.training.deploy import Deployed, deploy
 from offline.training.fitting import Progress
 from offline.training.returns import returns_of
@@ -111,7 +110,7 @@ def _finish(
     experiment: str, registry: Registry | None,
 ) -> Outcome:  # fmt: skip
     """Write the file and its report, and register them."""
-    followed = adaptive_coverage(walked.rows, data.end_ns[walked.sample])
+    followed = walked.followed
     returns = returns_of(data, walked)
     report = {
         "model": out.name, "kind": recipe.model.kind, "recipe": recipe.recipe_id, "recipe_hash": recipe.hash,

@@ -1,16 +1,19 @@
 """Every fold of a recipe: train on the past, say what comes, keep what was said. A finished fold is not done again."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.conformal.validity import thinned
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import FoldSheet, OutOfSample
+from offline.training.adaptive import Adaptive, adaptive_intervals
+from offline.training.conformal import interval_scores
 from offline.training.fitting import Progress, inputs_of, train
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import parts_of
@@ -37,6 +40,8 @@ class FoldResult:
         Share of ups and mean absolute move of the rows that it was fitted on.
     importance
         Shape (n_inputs,).
+    scores
+        Those of its calibration, ascending: where its intervals begin that follow their misses.
     params
         Those that were chosen.
     """
@@ -49,6 +54,7 @@ class FoldResult:
     base_rate: float
     mean_size: float
     importance: F64
+    scores: F64
     sheet: FoldSheet
     params: dict[str, Any]
 
@@ -60,7 +66,7 @@ class FoldResult:
         with part.open("wb") as out:
             np.savez(
                 out, sample=self.sample, path=self.path, probability=self.probability, low=self.low, high=self.high,
-                importance=self.importance, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
+                importance=self.importance, scores=self.scores, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
             )  # fmt: skip
         part.replace(path)
 
@@ -80,12 +86,16 @@ class Walked:
     Parameters
     ----------
     rows
-        What was said of each sample, on the first path: every sample of it once.
+        What was said of each sample, on the first path: every sample of it once. Its interval is the one that a signal
+        would have had.
+    followed
+        The intervals that follow their misses, whether the recipe asks for them or not.
     """
 
     folds: tuple[FoldResult, ...]
     rows: OutOfSample
     sample: I64
+    followed: Adaptive
 
 
 def walk(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progress) -> Walked:
@@ -114,7 +124,20 @@ def walk(recipe: ModelRecipe, data: TrainingSet, folder: Path, progress: Progres
             _run(recipe, data, fold, folder / f"fold-{fold.number:04d}.fit", tell).write(done)
         results.append(FoldResult.read(done))
     sample, rows = first_path(recipe, data, results)
-    return Walked(tuple(results), rows, sample)
+    followed = follow(data, rows, sample, results)
+    if recipe.conformal.adaptive:
+        rows = replace(rows, low=followed.low, high=followed.high)
+    return Walked(tuple(results), rows, sample, followed)
+
+
+def follow(data: TrainingSet, rows: OutOfSample, sample: I64, results: list[FoldResult]) -> Adaptive:
+    """Return the intervals that follow their misses: each fold is a new model, and begins anew for each symbol."""
+    n_symbols, n_scores = len(data.symbols), min(len(r.scores) for r in results)
+    series = rows.fold * n_symbols + rows.symbol
+    scores = [thinned(r.scores, n_scores) for r in results for _ in range(n_symbols)]
+    return adaptive_intervals(
+        rows.ts_ns, data.end_ns[sample], rows.move, rows.low, rows.high, series, scores, rows.coverage
+    )
 
 
 def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, progress: Progress) -> FoldResult:
@@ -134,7 +157,7 @@ def _run(recipe: ModelRecipe, data: TrainingSet, fold: Fold, checkpoint: Path, p
         said.probability, said.low, said.high, float(data.up[parts.fit].mean()),
         float(np.abs(data.move[parts.fit]).mean()),
         np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64),
-        sheet, dict(tuned.model.params),
+        interval_scores(data, parts.calibrate, model), sheet, dict(tuned.model.params),
     )  # fmt: skip
     checkpoint.unlink(missing_ok=True)
     return result
