@@ -131,6 +131,7 @@ def _panel(s: pb.Signal) -> Panel:
     side = "none" if s.sizing.nav_frac == 0 else ("long" if s.sizing.nav_frac > 0 else "short")
     adv = f"ADV share at most {s.sizing.max_adv_share:.1%}"
     coverage = f"{s.interval.coverage:.0%}"
+    validity = (("validity", f"{s.validity:.3f}"),) if s.HasField("validity") else ()
     for name, value in (
         ("score", f"{s.score:+.4f}"),
         ("prob up", f"{s.prob_up:.4f}   confidence {s.conf:.4f}"),
@@ -139,6 +140,7 @@ def _panel(s: pb.Signal) -> Panel:
         ("size", f"{side}, {s.sizing.nav_frac:+.3%} of NAV   Kelly {s.risk.kelly_frac:.3f}   {adv}"),
         ("volatility", f"{s.risk.realized_vol:.2%} a year, target {s.risk.target_vol:.2%}"),
         ("regime", s.regime),
+        *validity,
         ("gates", ", ".join(s.gates) or "none: it may be acted on"),
         ("model", f"{', '.join(s.model.members)} version {s.model.version}"),
         ("lineage", f"pack {s.lineage.pack_id} {s.lineage.pack_hash[:16]}, raw offset {s.lineage.raw_offset}"),

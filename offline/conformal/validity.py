@@ -1,10 +1,15 @@
-"""How strange a row is beside those of the past, and the rows that are too strange to be predicted."""
+"""How strange a row is beside those of the past, and the rows that are too strange to be predicted.
+
+The score stage gives every signal the value of ``p_values``, and the gate ``low_validity`` where ``valid`` is false: by
+the scores that ``thinned`` leaves of the calibration.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offline.conformal.quantiles import F64
 from processors.errors import ConfigError
+from processors.score.validity import p_values_of
 
 
 def p_values(scores: F64, new: F64) -> F64:
@@ -25,9 +30,28 @@ def p_values(scores: F64, new: F64) -> F64:
     ----------
     Vovk, Gammerman and Shafer (2005), "Algorithmic Learning in a Random World", section 2.2.
     """
-    ascending = np.sort(scores)
-    as_strange = len(ascending) - np.searchsorted(ascending, new, side="left")
-    return np.asarray((1.0 + as_strange) / (len(ascending) + 1.0), np.float64)
+    return p_values_of(np.sort(scores), new)
+
+
+def thinned(scores: F64, most: int) -> F64:
+    """Return at most so many of the scores, ascending, by which no row has a smaller p-value than by all of them.
+
+    Of n scores the k-th that is left is that of rank ceil(k (n + 1) / (most + 1)). Its p-values are valid as those of
+    all are, and at most 1 / (most + 1) + 1 / (n + 1) above them.
+
+    Parameters
+    ----------
+    scores
+        Shape (n,), in any order.
+    most
+        1 or more.
+    """
+    ascending, n = np.sort(scores), len(scores)
+    if n <= most:
+        return ascending
+    # In whole numbers: a rank that a float rounds down would promise too much.
+    rank = -(-np.arange(1, most + 1) * (n + 1) // (most + 1))
+    return ascending[rank - 1]
 
 
 def valid(scores: F64, new: F64, p_min: float = 0.05) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from onnx import TensorProto, helper
 
 from offline.export.errors import ExportError
 from offline.export.head import Head, Nodes
-from processors.score.model import FORMAT_2, GRAPH_SHA256, ModelCard
+from processors.score.model import FORMAT_1, FORMAT_2, GRAPH_SHA256, ModelCard
 from processors.score.wire import graph_sha256
 
 OPSET_MIN = 13
@@ -23,15 +23,15 @@ def fold(graph: onnx.ModelProto, head: Head, card: ModelCard) -> bytes:
     head
         Calibration and conformal offsets.
     card
-        Of format 2.
+        Of format 2 or 3.
 
     Raises
     ------
     ExportError
         The graph is of another form than the card says, or its operators are too old.
     """
-    if card.format != FORMAT_2:
-        raise ExportError(f"card of format {card.format}: a folded file has format {FORMAT_2}, which names its kind")
+    if card.format == FORMAT_1:
+        raise ExportError(f"card of format {FORMAT_1}: a folded file has format {FORMAT_2} or later: name its kind")
     _check_form(graph, card)
     model = onnx.ModelProto()
     model.CopyFrom(graph)

@@ -102,6 +102,7 @@ def recipe_shape(make: Callable[..., r.ModelRecipe]) -> Shape:
     conformal = record(r.ConformalSpec, {
         "method": Key(one_of(*r.CONFORMAL), "How the interval is widened.", default="cqr"),
         "coverage": Key(number(0.5, 0.999), "Share of moves that it shall hold.", default=0.9),
+        "adaptive": Key(flag(), "Whether it widens and narrows with its own misses.", default=True),
     })  # fmt: skip
     quality = record(r.Quality, {
         "drop_stale": Key(flag(), "Whether rows of stale ticks are no samples.", default=True),

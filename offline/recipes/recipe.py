@@ -202,10 +202,11 @@ class CalibrationSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConformalSpec:
-    """How wide the interval is: method, and the share of moves that it shall hold."""
+    """How wide the interval is: method, share of moves that it shall hold, and whether it follows its own misses."""
 
     method: str = "cqr"
     coverage: float = 0.9
+    adaptive: bool = True
 
 
 @dataclass(frozen=True, slots=True)

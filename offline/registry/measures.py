@@ -149,12 +149,14 @@ def measure(rows: OutOfSample, where: Mask | None = None) -> dict[str, Any]:
     Returns
     -------
     ``rows``, ``draws`` (independent), ``up_share``, and as ``Estimate``: ``auc``, ``log_loss``, ``gain`` (log loss of
-    the base rate less that of the model), ``ece``, ``coverage``, ``width`` of the interval.
+    the base rate less that of the model), ``ece``, ``coverage``, ``width`` of the interval where it is finite.
     """
     take = np.ones(len(rows), np.bool_) if where is None else where
     p, up, ts, h = rows.probability[take], rows.up[take], rows.ts_ns[take], rows.horizon_bars
     loss = log_losses(p, up)
     inside = (rows.move[take] >= rows.low[take]) & (rows.move[take] <= rows.high[take])
+    width = rows.high[take] - rows.low[take]
+    finite = np.isfinite(width) if np.isfinite(width).any() else np.ones(len(width), np.bool_)
     return {
         "rows": len(p),
         "draws": round(draws(ts, h), 1),
@@ -164,7 +166,7 @@ def measure(rows: OutOfSample, where: Mask | None = None) -> dict[str, Any]:
         "gain": mean_estimate(log_losses(rows.base_rate[take], up) - loss, ts, h),
         "ece": ece_estimate(p, up, ts, h),
         "coverage": mean_estimate(inside.astype(np.float64), ts, h),
-        "width": mean_estimate(rows.high[take] - rows.low[take], ts, h),
+        "width": mean_estimate(width[finite], ts[finite], h),
     }
 
 

@@ -12,7 +12,7 @@ from offline.registry.plots import cumulative_plot, reliability_plot
 from offline.registry.signature import digests, mlmodel, schema_here
 from offline.registry.versions import ALIASES
 from processors.errors import ConfigError
-from processors.score.model import FORMAT_2, Model
+from processors.score.model import FORMAT_1, Model
 
 MODEL, CARD, CARD_TEXT, REPORT = "model/model.onnx", "card.json", "card.md", "report.json"
 TEXT_FACTS = frozenset({
@@ -64,7 +64,7 @@ def refuse_contradiction(model: Model, evidence: Evidence) -> None:
         "trained_until_ns": (card.trained_until_ns, data.until_ns),
         "horizon_bars": (card.horizon_bars.get(data.timeframe), data.horizon_bars),
     }
-    if card.format == FORMAT_2:
+    if card.format != FORMAT_1:
         pairs["recipe_hash"] = (card.recipe_hash, evidence.recipe_hash)
         pairs["data_snapshot_id"] = (card.data_snapshot_id, data.snapshot_id)
     for key, (stated, told) in pairs.items():

@@ -1,7 +1,7 @@
-"""Coverage when the interval follows its own misses: what a consumer has who widens it as the market changes.
+"""The intervals that the score stage would have given, over rows whose outcomes are there: for folds and for tests.
 
-Each symbol has a tracker over its rows in the order in which their labels become known: an interval is made when the
-row is, and judged a horizon later, so what is learnt is a horizon old, as it is live.
+The arithmetic is the stage's own (``processors.score.adaptive_kernel``): an interval is made when the row is, and
+judged when its label is known, so that what is learnt is a horizon old, as it is live.
 """
 
 from dataclasses import dataclass
@@ -9,78 +9,80 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.conformal.adaptive import IntervalTracker, coverage_bound
-from offline.registry.evidence import OutOfSample
+from offline.conformal.adaptive import coverage_bound
+from processors.score.adaptive import GAMMA, turn_order
+from processors.score.adaptive_kernel import follow_known, reach_of
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-GAMMA = 0.005
-
 
 @dataclass(frozen=True, slots=True)
 class Adaptive:
-    """Coverage of the adaptive interval out of sample.
+    """Intervals that follow their misses.
 
     Parameters
     ----------
+    low, high
+        Shape (n,), bounds of the move; infinite where more has been missed than any finite one makes good.
     covered
-        Shape (n,), 1 where the move lay inside.
+        Shape (n,), whether the move lay inside; False where it is not known.
     coverage
-        Their mean.
+        The mean over the known ones.
     bound
-        Proven: no symbol's share outside is further than this from the nominal one, whatever the market does. The
-        largest of the symbols'.
+        Proven: no series' share outside is further than this from the nominal one, whatever the market does. The
+        largest of the series'.
     furthest
-        How far the furthest symbol was.
+        How far the furthest series was.
     """
 
+    low: F64
+    high: F64
     covered: NDArray[np.bool_]
     coverage: float
     bound: float
     furthest: float
 
 
-def adaptive_coverage(rows: OutOfSample, end_ns: I64, gamma: float = GAMMA) -> Adaptive:
-    """Return what adaptive intervals around the middle of the model's bounds held.
+def adaptive_intervals(
+    ts_ns: I64, known_ns: I64, move: F64, low: F64, high: F64, series: I64, scores: list[F64], coverage: float,
+    gamma: float = GAMMA,
+) -> Adaptive:  # fmt: skip
+    """Return the intervals of rows in any order.
 
     Parameters
     ----------
-    rows
-        Ascending by time.
-    end_ns
-        Shape (n,), when the label of each row is known.
+    ts_ns
+        Shape (n,).
+    known_ns
+        Shape (n,), when the label of each row is known, in the order of the rows within a series.
+    move
+        Shape (n,), NaN where no label ever is.
+    low, high
+        Shape (n,), the model's own bounds.
+    series
+        Shape (n,): rows of one symbol and one model have one number.
+    scores
+        Ascending scores that a series begins with, by its number; all of one length.
+    coverage
+        Nominal, between 0 and 1.
     gamma
-        Step of the tracker.
+        Size of a step.
     """
-    covered = np.zeros(len(rows), np.bool_)
-    bounds, off = [], []
-    target = 1.0 - rows.coverage
-    # Errors in units of the model's own half width: where it says that it knows less, it is let.
-    middle, half = 0.5 * (rows.low + rows.high), np.maximum(0.5 * (rows.high - rows.low), 1e-12)
-    score = np.abs(rows.move - middle) / half
-    for code in np.unique(rows.symbol):
-        mine = np.flatnonzero(rows.symbol == code)
-        tracker = IntervalTracker(target, gamma, window=1000)
-        waiting: list[int] = []
-        most_waiting = 0
-        reach: dict[int, float] = {}
-        for i in mine.tolist():
-            while waiting and end_ns[waiting[0]] <= rows.ts_ns[i]:
-                covered[waiting[0]] = _judge(tracker, score[waiting[0]], reach.pop(waiting[0]))
-                waiting.pop(0)
-            reach[i] = tracker.reach()
-            waiting.append(i)
-            most_waiting = max(most_waiting, len(waiting))
-        for i in waiting:
-            covered[i] = _judge(tracker, score[i], reach[i])
-        bounds.append(coverage_bound(len(mine), gamma, target, most_waiting))
-        off.append(abs(float((~covered[mine]).mean()) - target))
-    return Adaptive(covered, float(covered.mean()), max(bounds), max(off))
-
-
-def _judge(tracker: IntervalTracker, score: float, reach: float) -> bool:
-    """Tell the tracker what came of an interval that was made earlier; return whether it held."""
-    covered = bool(score <= reach)
-    tracker.judge(score, covered=covered)
-    return covered
+    target, order = 1.0 - coverage, np.lexsort((ts_ns, series))
+    n_series, shape = len(scores), len(scores[0])
+    recent = np.array([s[turn_order(shape)] for s in scores])
+    reach = np.array([reach_of(s, target) for s in scores])
+    judged, missed = np.zeros(n_series, np.int64), np.zeros(n_series, np.int64)
+    out_low, out_high, covered = low.copy(), high.copy(), np.zeros(len(ts_ns), np.bool_)
+    waiting = follow_known(
+        ts_ns, known_ns, move, out_low, out_high, order, series.astype(np.int32), target, gamma,
+        np.full(n_series, target), reach, judged, missed, recent, covered,
+    )  # fmt: skip
+    known = np.isfinite(move)
+    bounds, off = [0.0], [0.0]
+    for number in np.unique(series[known]):
+        held = covered[known & (series == number)]
+        bounds.append(coverage_bound(len(held), gamma, target, waiting))
+        off.append(abs(float(held.mean()) - coverage))
+    return Adaptive(out_low, out_high, covered, float(covered[known].mean()), max(bounds), max(off))

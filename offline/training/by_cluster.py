@@ -26,6 +26,7 @@ from offline.registry.registry import Registry
 from offline.registry.writing import check_name
 from offline.training.beside import beside_base, limits_of
 from offline.training.cluster_rows import ClusterRows, cluster_rows, enough, sizes_of, stem_of
+from offline.training.conformal import card_fields
 from offline.training.deploy import Deployed, card_of, export
 from offline.training.fitting import Progress, Trained, fit, samples_of, with_head
 from offline.training.folds import Fold, embargo_ns, folds_of
@@ -34,7 +35,7 @@ from offline.training.returns import returns_of
 from offline.training.run import Basis, Outcome, Refined, finish, trial_of
 from offline.training.table import measures
 from offline.training.tuning import widest_window
-from offline.training.walk import FoldResult, Walked, first_path, fit_of, judge
+from offline.training.walk import FoldResult, fit_of, judge, walked_of
 from processors.errors import ConfigError
 from schemas.instruments import load_instruments
 
@@ -214,7 +215,7 @@ def _fold(
         len(mine.all), len(judged),
     )  # fmt: skip
     paths = np.zeros(len(judged), np.int64)
-    return judge(model, one.data, judged, paths, mine.fit, sheet, dict(recipe.model.params))
+    return judge(model, one.data, judged, paths, mine, sheet, dict(recipe.model.params))
 
 
 def _refined(
@@ -240,8 +241,7 @@ def _finished(
     basis = cast("Basis", base.basis)
     # The id is no part of a recipe's meaning: its hash stays.
     named = replace(recipe, recipe_id=f"{recipe.recipe_id}-{one.name}")
-    sample, rows = first_path(recipe, one.data, judged)
-    walked = Walked(tuple(judged), rows, sample)
+    walked = walked_of(recipe, one.data, judged)
     lineage = {
         "base": recipe.recipe_id, "base_version": base.version.label if base.version else "not registered",
         "base_sha256": base.report["sha256"], "cluster": one.name,
@@ -254,9 +254,9 @@ def _finished(
     trials = f"{experiment}-{one.name}"
     with trial_of(registry, trials, named, lineage) as done:
         deployed = _deploy(named, basis.deployed, one, one.parts(last), one.of(offered), tell)
-        told, returns = measures(rows), returns_of(one.data, walked)
+        told, returns = measures(walked.rows), returns_of(one.data, walked)
         done(returns=returns, ece=told["ece"], latency_ms=deployed.latency_ms)
-    both = beside_base(basis.walked, one.origin[sample], rows)
+    both = beside_base(basis.walked, one.origin[walked.sample], walked.rows)
     n_rows, n = len(one.data.x), len(one.data)
     outcome = finish(
         named, one.data, {NO_SAMPLE: n_rows - n} if n_rows > n else {},
@@ -271,7 +271,7 @@ def _deploy(
     named: ModelRecipe, base: Deployed, one: ClusterRows, parts: Parts, samples: I64, progress: Progress
 ) -> Deployed:
     trained = _refined(named, base.trained.fitted, one, parts, LAST, progress)
-    card = card_of(named, one.data, parts.all, trained)
+    card = replace(card_of(named, one.data, parts.all, trained), **card_fields(named, one.data, parts, trained))
     # What the base has seen, the refined network has seen too.
     card = replace(card, trained_until_ns=max(card.trained_until_ns, base.card.trained_until_ns))
     return export(trained, card, one.data, samples, progress)

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from offline.export.fold import fold
 from offline.features.versions import write_whole
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
+from offline.training.conformal import card_fields
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
@@ -68,7 +69,8 @@ def deploy(
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
     hold_one_thread()
     trained = train(tuned, data, parts, checkpoint, progress)
-    made = export(trained, card_of(recipe, data, parts.all, trained), data, samples, progress)
+    card = replace(card_of(recipe, data, parts.all, trained), **card_fields(recipe, data, parts, trained))
+    made = export(trained, card, data, samples, progress)
     checkpoint.unlink(missing_ok=True)
     return made
 

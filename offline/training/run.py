@@ -18,7 +18,6 @@ from offline.registry.sweeps import Done
 from offline.registry.versions import ModelVersion
 from offline.selection.trials import Returns
 from offline.train_baseline import write_model
-from offline.training.adaptive import adaptive_coverage
 from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.fitting import Progress
 from offline.training.returns import returns_of
@@ -213,7 +212,7 @@ def _report(
     returns: Returns,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what a run came to, in words of JSON."""
-    followed = adaptive_coverage(walked.rows, data.end_ns[walked.sample])
+    followed = walked.followed
     return {
         "model": out.name, "kind": recipe.model.kind, "recipe": recipe.recipe_id, "recipe_hash": recipe.hash,
         "dataset_sha256": data.meta.sha256, "data_snapshot_id": data.meta.data_snapshot_id,

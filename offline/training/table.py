@@ -36,7 +36,8 @@ def measures(rows: OutOfSample) -> dict[str, Any]:
             for i, name in enumerate(rows.regimes)
             if (rows.regime == i).any()
         },
-        "width": float((rows.high - rows.low).mean()),
+        "width": float((rows.high - rows.low)[np.isfinite(rows.high - rows.low)].mean()),
+        "infinite": float(np.isinf(rows.high - rows.low).mean()),
     }
 
 

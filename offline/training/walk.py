@@ -1,19 +1,22 @@
 """Every fold of a recipe: train on the past, say what comes, keep what was said. A finished fold is not done again."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.conformal.validity import thinned
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import FoldSheet, OutOfSample
+from offline.training.adaptive import Adaptive, adaptive_intervals
+from offline.training.conformal import interval_scores
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import Fold, embargo_ns, folds_of
-from offline.training.parts import parts_of
+from offline.training.parts import Parts, parts_of
 from offline.training.tuning import chosen, widest_window
 from offline.training.workers import HERE, Workers
 
@@ -38,6 +41,8 @@ class FoldResult:
         Share of ups and mean absolute move of the rows that it was fitted on.
     importance
         Shape (n_inputs,).
+    scores
+        Those of its calibration, ascending: where its intervals begin that follow their misses.
     params
         Those that were chosen.
     """
@@ -50,6 +55,7 @@ class FoldResult:
     base_rate: float
     mean_size: float
     importance: F64
+    scores: F64
     sheet: FoldSheet
     params: dict[str, Any]
 
@@ -61,7 +67,7 @@ class FoldResult:
         with part.open("wb") as out:
             np.savez(
                 out, sample=self.sample, path=self.path, probability=self.probability, low=self.low, high=self.high,
-                importance=self.importance, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
+                importance=self.importance, scores=self.scores, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
             )  # fmt: skip
         part.replace(path)
 
@@ -81,12 +87,16 @@ class Walked:
     Parameters
     ----------
     rows
-        What was said of each sample, on the first path: every sample of it once.
+        What was said of each sample, on the first path: every sample of it once. Its interval is the one that a signal
+        would have had.
+    followed
+        The intervals that follow their misses, whether the recipe asks for them or not.
     """
 
     folds: tuple[FoldResult, ...]
     rows: OutOfSample
     sample: I64
+    followed: Adaptive
 
 
 def walk(
@@ -131,9 +141,26 @@ def walk(
             judge_fold, [FoldFit(*fit) for fit in zip(tuned, left, begun, strict=True)], progress, shared=(shared,),
             what="fold", done=len(folds) - len(left), keep=keep,
         )  # fmt: skip
-    results = [FoldResult.read(path) for path in done.values()]
+    return walked_of(recipe, data, [FoldResult.read(path) for path in done.values()])
+
+
+def walked_of(recipe: ModelRecipe, data: TrainingSet, results: list[FoldResult]) -> Walked:
+    """Return all folds, with the intervals that the recipe asks for."""
     sample, rows = first_path(recipe, data, results)
-    return Walked(tuple(results), rows, sample)
+    followed = follow(data, rows, sample, results)
+    if recipe.conformal.adaptive:
+        rows = replace(rows, low=followed.low, high=followed.high)
+    return Walked(tuple(results), rows, sample, followed)
+
+
+def follow(data: TrainingSet, rows: OutOfSample, sample: I64, results: list[FoldResult]) -> Adaptive:
+    """Return the intervals that follow their misses: each fold is a new model, and begins anew for each symbol."""
+    n_symbols, n_scores = len(data.symbols), min(len(r.scores) for r in results)
+    series = rows.fold * n_symbols + rows.symbol
+    scores = [thinned(r.scores, n_scores) for r in results for _ in range(n_symbols)]
+    return adaptive_intervals(
+        rows.ts_ns, data.end_ns[sample], rows.move, rows.low, rows.high, series, scores, rows.coverage
+    )
 
 
 def fit_of(folder: Path, number: int) -> Path:
@@ -165,25 +192,27 @@ def judge_fold(data: TrainingSet, fit: FoldFit, progress: Progress) -> FoldResul
         int(ts[fold.train].min()), int(data.end_ns[parts.all].max()), int(ts[judged].min()), int(ts[judged].max()),
         len(parts.all), len(judged),
     )  # fmt: skip
-    return judge(model, data, judged, paths, parts.fit, sheet, dict(fit.recipe.model.params))
+    return judge(model, data, judged, paths, parts, sheet, dict(fit.recipe.model.params))
 
 
 def judge(
-    model: Trained, data: TrainingSet, judged: I64, paths: I64, fit: I64, sheet: FoldSheet, params: dict[str, Any]
+    model: Trained, data: TrainingSet, judged: I64, paths: I64, parts: Parts, sheet: FoldSheet, params: dict[str, Any]
 ) -> FoldResult:
     """Return what a model says of the samples of its test window.
 
     Parameters
     ----------
-    fit
-        Samples that it was fitted on, whose base rate and mean move it is compared with.
+    parts
+        Of its training window: the base rate and mean move that it is compared with are of the rows that it was fitted
+        on.
     """
     said = model.say(data, judged)
     few = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), IMPORTANCE_ROWS)).astype(np.int64))]
     return FoldResult(
-        judged, paths, said.probability, said.low, said.high, float(data.up[fit].mean()),
-        float(np.abs(data.move[fit]).mean()),
-        np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64), sheet, params,
+        judged, paths, said.probability, said.low, said.high, float(data.up[parts.fit].mean()),
+        float(np.abs(data.move[parts.fit]).mean()),
+        np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64),
+        interval_scores(data, parts.calibrate, model), sheet, params,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ RISK = {
     "max_adv_share": "max_adv_share",
     "nav": "nav",
 }
-GUARDS = {"stale_threshold_s": "stale_threshold_s"}
+GUARDS = {"stale_threshold_s": "stale_threshold_s", "validity_min": "validity_min"}
 """Key in the file -> field of the configuration."""
 SLIPPAGE_MODEL = "adv_participation"
 """Linear in the share of the average daily volume."""
@@ -50,6 +50,9 @@ class ScoreConfig:
     stale_threshold_s
         Timeframe -> age of a row, relative to ``as_of``, past which the ScoreService makes no score; declared with its
         reasons in ``schemas/freshness.py``.
+    validity_min
+        Rows whose validity is below it have the gate ``low_validity``; 0 turns it off. 0.01: at most one ordinary row
+        in a hundred is held back for the strange ones, and the 100 calibration rows that every model has can tell it.
     """
 
     vol_target_annual: float = 0.12
@@ -62,6 +65,7 @@ class ScoreConfig:
     )
     slippage_bps_per_adv_share: float = 30.0
     stale_threshold_s: dict[str, int] = field(default_factory=lambda: dict(ROW_STALE_AFTER_S))
+    validity_min: float = 0.01
 
     def __post_init__(self) -> None:
         """Refuse what no book can mean.
@@ -89,6 +93,8 @@ class ScoreConfig:
             if not self.stale_threshold_s.get(name, 0) > 0:
                 key, found = f"guards.stale_threshold_s.{name}", self.stale_threshold_s.get(name)
                 raise ConfigError("score", key, found, "a positive number")
+        if not 0.0 <= self.validity_min < 1.0:
+            raise ConfigError("score", "guards.validity_min", self.validity_min, "from 0 to below 1")
 
     @classmethod
     def from_environment(cls) -> "ScoreConfig":
@@ -124,7 +130,7 @@ class ScoreConfig:
         return {
             "risk": {key: getattr(self, name) for key, name in RISK.items()},
             "costs": {"fee_bps": dict(self.fee_bps), "slippage": slippage},
-            "guards": {key: dict(getattr(self, name)) for key, name in GUARDS.items()},
+            "guards": {"stale_threshold_s": dict(self.stale_threshold_s), "validity_min": self.validity_min},
         }
 
 

@@ -6,6 +6,9 @@ Written by ``offline.export``, read by the score stage and the ScoreService. The
     quantiles  (n, 3)  low, middle and high quantile of the move, never crossing    format 2
     bounds     (n, 2)  conformal interval of the move                               format 2
 
+A card of format 3 also says how strange a row may be (``processors.score.validity``) and whether the interval follows
+its misses (``processors.score.adaptive``); its graph is that of format 2.
+
 A move is the log return over the horizon in units of ``realized_vol * sqrt(horizon_bars)``. ``x`` is (n, n_inputs), or
 (n, window_bars, n_inputs) with the oldest row first.
 """
@@ -28,6 +31,7 @@ from processors.runtime.batch import Columns
 from processors.runtime.layout import Layout
 from processors.score.batches import run_rows
 from processors.score.inputs import Input, input_matrix
+from processors.score.validity import Validity
 from processors.score.window import Windows
 from processors.score.wire import graph_sha256
 from schemas.features import cross_features, pack_ref
@@ -35,12 +39,13 @@ from schemas.timeframes import TIMEFRAMES
 
 F64 = NDArray[np.float64]
 
-FORMAT_1, FORMAT_2 = "1", "2"
-"""A log-odds alone, and a log-odds with quantiles and bounds; files of both are read."""
+FORMAT_1, FORMAT_2, FORMAT_3 = "1", "2", "3"
+"""A log-odds alone; a log-odds with quantiles and bounds; those with validity and adaptive intervals. All are read."""
 PREFIX = "mps."
 GRAPH_SHA256 = PREFIX + "graph_sha256"
 """Digest of the graph that the card was written for: a card on another graph is refused."""
-OUTPUTS = {FORMAT_1: ("logit",), FORMAT_2: ("logit", "quantiles", "bounds")}
+_THREE = ("logit", "quantiles", "bounds")
+OUTPUTS = {FORMAT_1: ("logit",), FORMAT_2: _THREE, FORMAT_3: _THREE}
 VERSION_CHARS = 16
 """Hex digits of the file's sha256 that every signal carries: 64 bits, no two models of one platform collide."""
 
@@ -90,6 +95,17 @@ class ModelCard:
         Version of the table of gold rows.
     calibration_method, conformal_method
         For example ``platt`` and ``cqr``.
+    validity_centre, validity_scale
+        Middle and spread of each input in training, in the order of ``inputs``; empty up to format 2, as is all that
+        follows.
+    validity_scores
+        Strangeness of calibration rows, ascending: see ``processors.score.validity``.
+    adaptive_gamma
+        Step of the level by which the interval follows its misses; 0 where it stays as the graph tells it.
+    adaptive_scores
+        Scores of calibration rows, ascending, that each symbol begins with: see ``processors.score.adaptive``.
+    label_stretch_max
+        A horizon that takes more than this times its bars on the clock has no outcome.
     """
 
     name: str
@@ -116,11 +132,19 @@ class ModelCard:
     data_snapshot_id: str = ""
     calibration_method: str = ""
     conformal_method: str = ""
+    validity_centre: tuple[float, ...] = ()
+    validity_scale: tuple[float, ...] = ()
+    validity_scores: tuple[float, ...] = ()
+    adaptive_gamma: float = 0.0
+    adaptive_scores: tuple[float, ...] = ()
+    label_stretch_max: float = 0.0
 
     @property
     def format(self) -> str:
-        """Return the format of the file, by whether the card names a kind."""
-        return FORMAT_2 if self.kind else FORMAT_1
+        """Return the format of the file, by whether the card names a kind, and scores of validity."""
+        if not self.kind:
+            return FORMAT_1
+        return FORMAT_3 if self.validity_scores else FORMAT_2
 
     def __post_init__(self) -> None:
         """Refuse a card that could not be scored with.
@@ -138,17 +162,42 @@ class ModelCard:
                 raise ConfigError("model", f"horizon, gains and losses of {tf}", (horizon, sizes), "a whole set")
             if not all(0 < v < np.inf for v in sizes):
                 raise ConfigError("model", f"gain_vols and loss_vols of {tf}", sizes, "positive numbers")
-            lo, hi = self.residual_quantiles.get(tf, (0.0, 0.0) if self.format == FORMAT_2 else (1.0, 0.0))
+            lo, hi = self.residual_quantiles.get(tf, (1.0, 0.0) if self.format == FORMAT_1 else (0.0, 0.0))
             if not -np.inf < lo <= hi < np.inf:
                 raise ConfigError("model", f"residual_quantiles of {tf}", (lo, hi), "two finite numbers in order")
         if self.window_bars < 1:
             raise ConfigError("model", "window_bars", self.window_bars, "a whole number of 1 or more")
         if self.batch_rows < 0:
             raise ConfigError("model", "batch_rows", self.batch_rows, "a whole number of 0 or more")
+        self._check_conformal()
+
+    def _check_conformal(self) -> None:
+        """Refuse numbers of validity and of adaptive intervals that mean nothing; raises ConfigError."""
+        widths = (len(self.validity_centre), len(self.validity_scale))
+        if self.validity_scores and widths != (len(self.inputs), len(self.inputs)):
+            raise ConfigError("model", "validity_centre and validity_scale", widths, f"{len(self.inputs)} each")
+        if not all(0.0 <= v < np.inf for v in self.validity_scale):
+            raise ConfigError("model", "validity_scale", min(self.validity_scale), "finite numbers, not negative")
+        for key in ("validity_scores", "adaptive_scores"):
+            scores = np.array(getattr(self, key))
+            if not ((scores >= 0.0).all() and (np.diff(scores) >= 0.0).all()):
+                raise ConfigError("model", key, f"{len(scores)} numbers", "ascending numbers, not negative")
+        if not 0.0 <= self.adaptive_gamma <= 1.0:
+            raise ConfigError("model", "adaptive_gamma", self.adaptive_gamma, "from 0 to 1")
+        if self.adaptive_gamma and not (
+            self.format == FORMAT_3 and len(self.adaptive_scores) and len(self.horizon_bars) == 1
+            and self.label_stretch_max >= 1.0 and 0.0 < self.coverage < 1.0
+        ):  # fmt: skip
+            raise ConfigError(
+                "model", "adaptive_gamma", self.adaptive_gamma,
+                "0, or a card of format 3 with adaptive_scores, one timeframe, label_stretch_max of 1 or more and a "
+                "coverage between 0 and 1",
+            )  # fmt: skip
 
     def to_properties(self) -> dict[str, str]:
         """Return the card as ONNX metadata properties, keys sorted."""
-        told = {k: v for k, v in asdict(self).items() if self.format == FORMAT_2 or k not in _OF_FORMAT_2}
+        left_out = {FORMAT_1: (*_OF_FORMAT_2, *_OF_FORMAT_3), FORMAT_2: _OF_FORMAT_3, FORMAT_3: ()}[self.format]
+        told = {k: v for k, v in asdict(self).items() if k not in left_out}
         fields = {k: json.dumps(v, sort_keys=True) for k, v in told.items()}
         return {PREFIX + k: v for k, v in sorted({**fields, "format": self.format}.items())}
 
@@ -169,17 +218,20 @@ class ModelCard:
         try:
             values: dict[str, Any] = {k: json.loads(v) for k, v in raw.items()}
             values["inputs"] = tuple(Input(**i) for i in values["inputs"])
-            for key in ("required", "regimes", "calibration"):
-                values[key] = tuple(values[key])
+            for key in ("required", "regimes", "calibration", *_TUPLES_OF_FORMAT_3):
+                if key in values or key not in _TUPLES_OF_FORMAT_3:
+                    values[key] = tuple(values[key])
             for key in ("gain_vols", "loss_vols", "residual_quantiles"):
                 values[key] = {tf: tuple(v) for tf, v in values[key].items()}
-            if stated == FORMAT_2 and (missing := set(_OF_FORMAT_2) - set(values)):
+            needed = {FORMAT_1: (), FORMAT_2: _OF_FORMAT_2, FORMAT_3: (*_OF_FORMAT_2, *_OF_FORMAT_3)}[stated]
+            if missing := set(needed) - set(values):
                 raise KeyError(*sorted(missing))  # noqa: TRY301 (told below, as for the other fields)
             card = cls(**values)
         except (KeyError, TypeError, ValueError) as e:
             raise ConfigError(where, "metadata", repr(e), "a whole card: run `mps train`") from e
         if card.format != stated:
-            raise ConfigError(where, "mps.kind", card.kind, f"that of a card of format {stated}: run `mps train`")
+            found = f"those of a card of format {stated}: run `mps train`"
+            raise ConfigError(where, "mps.kind and mps.validity_scores", (card.kind, len(card.validity_scores)), found)
         return card
 
 
@@ -187,6 +239,8 @@ _OF_FORMAT_2 = (
     "kind", "window_bars", "batch_rows", "recipe_id", "recipe_hash", "data_snapshot_id", "calibration_method",
     "conformal_method",
 )  # fmt: skip
+_TUPLES_OF_FORMAT_3 = ("validity_centre", "validity_scale", "validity_scores", "adaptive_scores")
+_OF_FORMAT_3 = (*_TUPLES_OF_FORMAT_3, "adaptive_gamma", "label_stretch_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +261,7 @@ class Outputs:
 
 
 class Model:
-    """A loaded model: its card, its version and its session.
+    """A loaded model: its card, its version, what it knows of ordinary rows, and its session.
 
     Parameters
     ----------
@@ -237,6 +291,8 @@ class Model:
         self.card = ModelCard.from_properties(properties, where)
         self.sha256 = hashlib.sha256(raw).hexdigest()
         self.version = self.sha256[:VERSION_CHARS]
+        told = self.card.validity_centre, self.card.validity_scale, self.card.validity_scores
+        self.validity = Validity(*(np.array(numbers) for numbers in told)) if self.card.validity_scores else None
         self._check_graph(raw, properties.get(GRAPH_SHA256))
 
     def _check_graph(self, raw: bytes, stated: str | None) -> None:
@@ -250,8 +306,8 @@ class Model:
         if card.format == FORMAT_1:
             return
         found = tuple(o.name for o in self.session.get_outputs())
-        if set(found) != set(OUTPUTS[FORMAT_2]):
-            raise ConfigError(where, "outputs", found, f"{', '.join(OUTPUTS[FORMAT_2])}: of format {FORMAT_2}")
+        if set(found) != set(OUTPUTS[card.format]):
+            raise ConfigError(where, "outputs", found, f"{', '.join(OUTPUTS[card.format])}: of format {card.format}")
         digest = graph_sha256(raw)
         if stated != digest:
             raise ConfigError(where, GRAPH_SHA256, stated, f"{digest}, that of the graph: run `mps train`")

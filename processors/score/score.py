@@ -1,6 +1,6 @@
 """From gold rows to signals: the one function that the stage and the ScoreService call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -11,10 +11,11 @@ from processors.runtime.layout import Layout, layout_of
 from processors.runtime.state import as_records
 from processors.runtime.strings import STRINGS
 from processors.score import kernel as k
+from processors.score.adaptive import Outcomes
 from processors.score.annual import bars_per_year
 from processors.score.config import ScoreConfig
 from processors.score.inputs import input_matrix
-from processors.score.model import Model
+from processors.score.model import Model, Outputs
 from processors.score.window import Windows, spread, windows_of
 from processors.times import LONG_AGO
 from schemas.features import pack_ref
@@ -27,10 +28,11 @@ FATES = (
 """What became of a row. Only ``signal`` gives a record; the last two are faults of the row."""
 SIGNAL, NO_MODEL, PACK_MISMATCH, WARMUP, MISSING_INPUT, IN_SAMPLE, UNKNOWN_SYMBOL, BAD_VALUE = range(len(FATES))
 
-GATES = ("stale", "no_spread", "no_adv", "no_edge", "gap", "drift")
+GATES = ("stale", "no_spread", "no_adv", "no_edge", "gap", "drift", "low_validity")
 """Why a signal must not be acted on: the symbol is stale; its spread is unknown, so its cost is; trades are published
 but the daily volume is not yet known, so the size cannot be capped; neither side has a positive expected return; the
-bar before is missing, so that the newest return spans more than one bar; an input of the model is in drift."""
+bar before is missing, so that the newest return spans more than one bar; an input of the model is in drift; the row is
+too unlike those of training to be predicted."""
 ENSEMBLE = "single"
 
 VOL_BAR_MAX = 10.0
@@ -60,10 +62,17 @@ class Scored:
         return np.asarray(self.fate == SIGNAL)
 
 
-def score_rows(model: Model, config: ScoreConfig, gold: Columns, windows: Windows | None = None) -> Scored:
+def score_rows(
+    model: Model,
+    config: ScoreConfig,
+    gold: Columns,
+    windows: Windows | None = None,
+    outcomes: Outcomes | None = None,
+) -> Scored:
     """Return a signal for every gold row that the model may score.
 
-    The result of a row depends on that row alone, or on its window, never on its batch.
+    The result of a row depends on that row alone, or on its window, never on its batch; with outcomes, its interval
+    depends on the rows before it too.
 
     Parameters
     ----------
@@ -75,6 +84,9 @@ def score_rows(model: Model, config: ScoreConfig, gold: Columns, windows: Window
         n rows of ``gold.v1``, of any symbols and timeframes.
     windows
         Theirs, where the model reads more than one row. A row with too few behind it has the fate ``warmup``.
+    outcomes
+        What became of earlier rows, where the model's intervals follow it. Without them intervals are those that the
+        model tells by itself.
     """
     instruments = load_instruments()
     fate = fates(model, gold, instruments)
@@ -82,8 +94,13 @@ def score_rows(model: Model, config: ScoreConfig, gold: Columns, windows: Window
         assert windows is not None, f"{model.where}: scored without its windows of {model.card.window_bars} rows"
         fate[in_window(fate) & (windows.seen < model.card.window_bars)] = WARMUP
         windows = windows.take(fate == SIGNAL)
-    rows = gold.take(fate == SIGNAL)
-    return Scored(_signals(model, config, rows, windows, instruments), fate)
+    signal = fate == SIGNAL
+    rows = gold.take(signal)
+    said = model.outputs(rows, windows)
+    if outcomes is not None:
+        assert said.bounds is not None, f"{model.where}: only bounds can follow outcomes"
+        said = replace(said, bounds=outcomes.bounds(model.card, gold, in_window(fate), signal, said.bounds))
+    return Scored(_signals(model, config, rows, said, instruments), fate)
 
 
 def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
@@ -164,16 +181,13 @@ def _has_drifted_input(model: Model, gold: Columns) -> NDArray[np.bool_]:
     return out
 
 
-def _signals(
-    model: Model, config: ScoreConfig, gold: Columns, windows: Windows | None, instruments: Instruments
-) -> Columns:
+def _signals(model: Model, config: ScoreConfig, gold: Columns, said: Outputs, instruments: Instruments) -> Columns:
     """Return the signals of rows that are all to be scored."""
     card, n = model.card, len(gold)
     layout = _signal_layout()
     signals = Columns.empty(layout, n)
     signals.offset = gold.offset
     rows = np.zeros((k.N_IN, n))
-    said = model.outputs(gold, windows)
     rows[k.LOGIT] = said.logit
     rows[k.VOL_BAR] = _floats(gold, "meta.realized_vol")
     at = instruments.row_of(_ints(gold, "symbol_id"))
@@ -185,11 +199,13 @@ def _signals(
     unknown_adv = _fill_costs(config, gold, instruments, at, rows)
     out = np.empty((k.N_OUT, n))
     k.decide_rows(rows, config.kelly_fraction, config.vol_target_annual, config.max_nav_per_symbol, out)
+    validity = np.full(n, np.nan) if model.validity is None else model.validity.of(input_matrix(gold, card.inputs))
     gates = np.zeros(n, np.int64)
     for bit, held in enumerate(
         (
             _ints(gold, "quality.stale") != 0, np.isnan(_floats(gold, "meta.spread_bp")), unknown_adv,
             out[k.KELLY] == 0, _ints(gold, "quality.gap") != 0, _has_drifted_input(model, gold),
+            validity < config.validity_min,
         )
     ):  # fmt: skip
         gates |= held.astype(np.int64) << bit
@@ -210,6 +226,7 @@ def _signals(
     labels = np.array([STRINGS.code(r) for r in gold.layout.symbols["regime.label"]], np.int64)
     signals["regime"] = labels[_ints(gold, "regime.label")]
     signals["gates"] = _gate_codes()[gates]
+    signals["validity"] = validity
     return signals
 
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from processors.featurize.config import FeaturizeConfig
 from processors.runtime.batch import I64, Columns
@@ -10,6 +11,8 @@ from processors.runtime.layout import layout_of
 from processors.runtime.stage import OUT_OF_ORDER, Output, Rejected, Stage
 from processors.runtime.state import State, TableSpec
 from processors.runtime.strings import STRINGS
+from processors.score.adaptive import TABLE as INTERVALS
+from processors.score.adaptive import Outcomes, interval_table
 from processors.score.config import ScoreConfig
 from processors.score.inputs import input_matrix
 from processors.score.kernel import in_order
@@ -37,6 +40,8 @@ class ScoreStage(Stage):
     Where the model reads windows, the newest rows of each symbol and timeframe are state (``window``), and a row with
     too few behind it is ``warmup``. A late row is not in them.
 
+    Where the card has the interval follow its misses, what waits to be judged is state too (``intervals``).
+
     Fates: ``signal``; ``in_sample`` (the model has seen that time: no signal); ``warmup``; ``missing_input``;
     ``no_model_for_tf``; ``pack_mismatch``; ``out_of_order`` (not after the last row of its symbol and timeframe);
     ``dead``.
@@ -58,15 +63,21 @@ class ScoreStage(Stage):
         self.tables = (  # type: ignore[misc]  # depends on the model
             TableSpec("newest", np.array((LONG_AGO,), [("ts_ns", "<i8")]), key_parts=2),
             window_table(model.card.inputs, model.card.window_bars),
+            interval_table(model),
         )
 
     def step(self, state: State, batch: Columns) -> Output:
         """Score one batch of gold rows; see the class for the fates."""
         if len(batch) == 0:
             return Output()
-        if self.model.card.window_bars > 1:
-            fresh, windows = self._windows(state, batch)
-            scored = score_rows(self.model, self.config, batch, windows)
+        card = self.model.card
+        if card.window_bars > 1 or card.adaptive_gamma:
+            # Which rows are in order is asked first: only those are remembered.
+            fate = fates(self.model, batch, load_instruments())
+            fresh = self._in_order(state, batch, fate)
+            windows = self._windows(state, batch, in_window(fate) & fresh) if card.window_bars > 1 else None
+            outcomes = Outcomes(state[INTERVALS], fresh) if card.adaptive_gamma else None
+            scored = score_rows(self.model, self.config, batch, windows, outcomes)
         else:
             scored = score_rows(self.model, self.config, batch)
             fresh = self._in_order(state, batch, scored.fate)
@@ -82,15 +93,19 @@ class ScoreStage(Stage):
                 counts[name] = n
         return Output({"signals.v1": scored.signals.take(fresh[scored.mask])}, rejected, counts)
 
-    def _windows(self, state: State, batch: Columns) -> tuple[np.ndarray, Windows]:
-        """Return which rows are in order, shape (n,), and their windows; those kept out have none."""
-        fate = fates(self.model, batch, load_instruments())
-        fresh = self._in_order(state, batch, fate)
-        kept = np.flatnonzero(in_window(fate) & fresh)
+    def _windows(self, state: State, batch: Columns, inside: NDArray[np.bool_]) -> Windows:
+        """Return the windows of rows, and remember those that are in them; the others have none.
+
+        Parameters
+        ----------
+        inside
+            Shape (n,), which rows stand in windows.
+        """
+        kept = np.flatnonzero(inside)
         rows = batch.take(kept)
         symbol, tf = (np.ascontiguousarray(rows[c], np.int64) for c in ("symbol_id", "tf"))
         found = push_rows(state[TABLE], input_matrix(rows, self.model.card.inputs), symbol, tf)
-        return fresh, spread(found, kept, len(batch))
+        return spread(found, kept, len(batch))
 
     def _in_order(self, state: State, batch: Columns, fate: I64) -> np.ndarray:
         """Return which rows come after the last one of their symbol and timeframe, shape (n,).

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mps/v1/score.proto\x12\x06mps.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\x0cScoreRequest\x12\x11\n\tsymbol_id\x18\x01 \x01(\t\x12\n\n\x02tf\x18\x02 \x01(\t\x12.\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_as_of\";\n\x11ScoreBatchRequest\x12&\n\x08requests\x18\x01 \x03(\x0b\x32\x14.mps.v1.ScoreRequest\"6\n\x12ScoreBatchResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.mps.v1.ScoreItem\"]\n\tScoreItem\x12 \n\x06signal\x18\x01 \x01(\x0b\x32\x0e.mps.v1.SignalH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.mps.v1.ScoreErrorH\x00\x42\t\n\x07outcome\"+\n\nScoreError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"O\n\x14StreamSignalsRequest\x12\x12\n\nsymbol_ids\x18\x01 \x03(\t\x12\x0b\n\x03tfs\x18\x02 \x03(\t\x12\x16\n\x0e\x66rom_beginning\x18\x03 \x01(\x08\"\xc9\x05\n\x06Signal\x12&\n\x02ts\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsymbol_id\x18\x02 \x01(\t\x12\n\n\x02tf\x18\x03 \x01(\t\x12\x14\n\x0chorizon_bars\x18\x04 \x01(\x05\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x0f\n\x07prob_up\x18\x06 \x01(\x01\x12\x0c\n\x04\x63onf\x18\x07 \x01(\x01\x12\x17\n\x0f\x65xpected_return\x18\x08 \x01(\x01\x12/\n\x08interval\x18\t \x01(\x0b\x32\x1d.mps.v1.Signal.ReturnInterval\x12!\n\x04risk\x18\n \x01(\x0b\x32\x13.mps.v1.Signal.Risk\x12%\n\x06sizing\x18\x0b \x01(\x0b\x32\x15.mps.v1.Signal.Sizing\x12#\n\x05model\x18\x0c \x01(\x0b\x32\x14.mps.v1.Signal.Model\x12\x0e\n\x06regime\x18\r \x01(\t\x12\r\n\x05gates\x18\x0e \x03(\t\x12\'\n\x07lineage\x18\x0f \x01(\x0b\x32\x16.mps.v1.Signal.Lineage\x1a:\n\x0eReturnInterval\x12\n\n\x02lo\x18\x01 \x01(\x01\x12\n\n\x02hi\x18\x02 \x01(\x01\x12\x10\n\x08\x63overage\x18\x03 \x01(\x01\x1a\x44\n\x04Risk\x12\x12\n\ntarget_vol\x18\x01 \x01(\x01\x12\x14\n\x0crealized_vol\x18\x02 \x01(\x01\x12\x12\n\nkelly_frac\x18\x03 \x01(\x01\x1a\x31\n\x06Sizing\x12\x10\n\x08nav_frac\x18\x01 \x01(\x01\x12\x15\n\rmax_adv_share\x18\x02 \x01(\x01\x1a;\n\x05Model\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x03(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x1a\x41\n\x07Lineage\x12\x0f\n\x07pack_id\x18\x01 \x01(\t\x12\x11\n\tpack_hash\x18\x02 \x01(\t\x12\x12\n\nraw_offset\x18\x03 \x01(\x03\x32\xc3\x01\n\x0cScoreService\x12-\n\x05Score\x12\x14.mps.v1.ScoreRequest\x1a\x0e.mps.v1.Signal\x12\x43\n\nScoreBatch\x12\x19.mps.v1.ScoreBatchRequest\x1a\x1a.mps.v1.ScoreBatchResponse\x12?\n\rStreamSignals\x12\x1c.mps.v1.StreamSignalsRequest\x1a\x0e.mps.v1.Signal0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mps/v1/score.proto\x12\x06mps.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\x0cScoreRequest\x12\x11\n\tsymbol_id\x18\x01 \x01(\t\x12\n\n\x02tf\x18\x02 \x01(\t\x12.\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_as_of\";\n\x11ScoreBatchRequest\x12&\n\x08requests\x18\x01 \x03(\x0b\x32\x14.mps.v1.ScoreRequest\"6\n\x12ScoreBatchResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.mps.v1.ScoreItem\"]\n\tScoreItem\x12 \n\x06signal\x18\x01 \x01(\x0b\x32\x0e.mps.v1.SignalH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.mps.v1.ScoreErrorH\x00\x42\t\n\x07outcome\"+\n\nScoreError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"O\n\x14StreamSignalsRequest\x12\x12\n\nsymbol_ids\x18\x01 \x03(\t\x12\x0b\n\x03tfs\x18\x02 \x03(\t\x12\x16\n\x0e\x66rom_beginning\x18\x03 \x01(\x08\"\xed\x05\n\x06Signal\x12&\n\x02ts\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsymbol_id\x18\x02 \x01(\t\x12\n\n\x02tf\x18\x03 \x01(\t\x12\x14\n\x0chorizon_bars\x18\x04 \x01(\x05\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x0f\n\x07prob_up\x18\x06 \x01(\x01\x12\x0c\n\x04\x63onf\x18\x07 \x01(\x01\x12\x17\n\x0f\x65xpected_return\x18\x08 \x01(\x01\x12/\n\x08interval\x18\t \x01(\x0b\x32\x1d.mps.v1.Signal.ReturnInterval\x12!\n\x04risk\x18\n \x01(\x0b\x32\x13.mps.v1.Signal.Risk\x12%\n\x06sizing\x18\x0b \x01(\x0b\x32\x15.mps.v1.Signal.Sizing\x12#\n\x05model\x18\x0c \x01(\x0b\x32\x14.mps.v1.Signal.Model\x12\x0e\n\x06regime\x18\r \x01(\t\x12\r\n\x05gates\x18\x0e \x03(\t\x12\'\n\x07lineage\x18\x0f \x01(\x0b\x32\x16.mps.v1.Signal.Lineage\x12\x15\n\x08validity\x18\x10 \x01(\x01H\x00\x88\x01\x01\x1a:\n\x0eReturnInterval\x12\n\n\x02lo\x18\x01 \x01(\x01\x12\n\n\x02hi\x18\x02 \x01(\x01\x12\x10\n\x08\x63overage\x18\x03 \x01(\x01\x1a\x44\n\x04Risk\x12\x12\n\ntarget_vol\x18\x01 \x01(\x01\x12\x14\n\x0crealized_vol\x18\x02 \x01(\x01\x12\x12\n\nkelly_frac\x18\x03 \x01(\x01\x1a\x31\n\x06Sizing\x12\x10\n\x08nav_frac\x18\x01 \x01(\x01\x12\x15\n\rmax_adv_share\x18\x02 \x01(\x01\x1a;\n\x05Model\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x03(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x1a\x41\n\x07Lineage\x12\x0f\n\x07pack_id\x18\x01 \x01(\t\x12\x11\n\tpack_hash\x18\x02 \x01(\t\x12\x12\n\nraw_offset\x18\x03 \x01(\x03\x42\x0b\n\t_validity2\xc3\x01\n\x0cScoreService\x12-\n\x05Score\x12\x14.mps.v1.ScoreRequest\x1a\x0e.mps.v1.Signal\x12\x43\n\nScoreBatch\x12\x19.mps.v1.ScoreBatchRequest\x1a\x1a.mps.v1.ScoreBatchResponse\x12?\n\rStreamSignals\x12\x1c.mps.v1.StreamSignalsRequest\x1a\x0e.mps.v1.Signal0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,17 +45,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMSIGNALSREQUEST']._serialized_start=425
   _globals['_STREAMSIGNALSREQUEST']._serialized_end=504
   _globals['_SIGNAL']._serialized_start=507
-  _globals['_SIGNAL']._serialized_end=1220
-  _globals['_SIGNAL_RETURNINTERVAL']._serialized_start=913
-  _globals['_SIGNAL_RETURNINTERVAL']._serialized_end=971
-  _globals['_SIGNAL_RISK']._serialized_start=973
-  _globals['_SIGNAL_RISK']._serialized_end=1041
-  _globals['_SIGNAL_SIZING']._serialized_start=1043
-  _globals['_SIGNAL_SIZING']._serialized_end=1092
-  _globals['_SIGNAL_MODEL']._serialized_start=1094
-  _globals['_SIGNAL_MODEL']._serialized_end=1153
-  _globals['_SIGNAL_LINEAGE']._serialized_start=1155
-  _globals['_SIGNAL_LINEAGE']._serialized_end=1220
-  _globals['_SCORESERVICE']._serialized_start=1223
-  _globals['_SCORESERVICE']._serialized_end=1418
+  _globals['_SIGNAL']._serialized_end=1256
+  _globals['_SIGNAL_RETURNINTERVAL']._serialized_start=936
+  _globals['_SIGNAL_RETURNINTERVAL']._serialized_end=994
+  _globals['_SIGNAL_RISK']._serialized_start=996
+  _globals['_SIGNAL_RISK']._serialized_end=1064
+  _globals['_SIGNAL_SIZING']._serialized_start=1066
+  _globals['_SIGNAL_SIZING']._serialized_end=1115
+  _globals['_SIGNAL_MODEL']._serialized_start=1117
+  _globals['_SIGNAL_MODEL']._serialized_end=1176
+  _globals['_SIGNAL_LINEAGE']._serialized_start=1178
+  _globals['_SIGNAL_LINEAGE']._serialized_end=1243
+  _globals['_SCORESERVICE']._serialized_start=1259
+  _globals['_SCORESERVICE']._serialized_end=1454
 # @@protoc_insertion_point(module_scope)

@@ -58,7 +58,7 @@ class StreamSignalsRequest(_message.Message):
     def __init__(self, symbol_ids: _Optional[_Iterable[str]] = ..., tfs: _Optional[_Iterable[str]] = ..., from_beginning: _Optional[bool] = ...) -> None: ...
 
 class Signal(_message.Message):
-    __slots__ = ("ts", "symbol_id", "tf", "horizon_bars", "score", "prob_up", "conf", "expected_return", "interval", "risk", "sizing", "model", "regime", "gates", "lineage")
+    __slots__ = ("ts", "symbol_id", "tf", "horizon_bars", "score", "prob_up", "conf", "expected_return", "interval", "risk", "sizing", "model", "regime", "gates", "lineage", "validity")
     class ReturnInterval(_message.Message):
         __slots__ = ("lo", "hi", "coverage")
         LO_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class Signal(_message.Message):
     REGIME_FIELD_NUMBER: _ClassVar[int]
     GATES_FIELD_NUMBER: _ClassVar[int]
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
+    VALIDITY_FIELD_NUMBER: _ClassVar[int]
     ts: _timestamp_pb2.Timestamp
     symbol_id: str
     tf: str
@@ -132,4 +133,5 @@ class Signal(_message.Message):
     regime: str
     gates: _containers.RepeatedScalarFieldContainer[str]
     lineage: Signal.Lineage
-    def __init__(self, ts: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., symbol_id: _Optional[str] = ..., tf: _Optional[str] = ..., horizon_bars: _Optional[int] = ..., score: _Optional[float] = ..., prob_up: _Optional[float] = ..., conf: _Optional[float] = ..., expected_return: _Optional[float] = ..., interval: _Optional[_Union[Signal.ReturnInterval, _Mapping]] = ..., risk: _Optional[_Union[Signal.Risk, _Mapping]] = ..., sizing: _Optional[_Union[Signal.Sizing, _Mapping]] = ..., model: _Optional[_Union[Signal.Model, _Mapping]] = ..., regime: _Optional[str] = ..., gates: _Optional[_Iterable[str]] = ..., lineage: _Optional[_Union[Signal.Lineage, _Mapping]] = ...) -> None: ...
+    validity: float
+    def __init__(self, ts: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., symbol_id: _Optional[str] = ..., tf: _Optional[str] = ..., horizon_bars: _Optional[int] = ..., score: _Optional[float] = ..., prob_up: _Optional[float] = ..., conf: _Optional[float] = ..., expected_return: _Optional[float] = ..., interval: _Optional[_Union[Signal.ReturnInterval, _Mapping]] = ..., risk: _Optional[_Union[Signal.Risk, _Mapping]] = ..., sizing: _Optional[_Union[Signal.Sizing, _Mapping]] = ..., model: _Optional[_Union[Signal.Model, _Mapping]] = ..., regime: _Optional[str] = ..., gates: _Optional[_Iterable[str]] = ..., lineage: _Optional[_Union[Signal.Lineage, _Mapping]] = ..., validity: _Optional[float] = ...) -> None: ...

@@ -28,7 +28,8 @@ if _version_not_supported:
 
 class ScoreServiceStub:
     """Scores the gold row of a symbol and timeframe as it was known at a time. The answer equals the record that the score
-    stage publishes to signals.v1 for the same row.
+    stage publishes to signals.v1 for the same row, but for the interval of a model whose intervals follow their misses:
+    the service keeps no outcomes, and gives the interval that the model tells by itself.
     """
 
     def __init__(self, channel):
@@ -56,7 +57,8 @@ class ScoreServiceStub:
 
 class ScoreServiceServicer:
     """Scores the gold row of a symbol and timeframe as it was known at a time. The answer equals the record that the score
-    stage publishes to signals.v1 for the same row.
+    stage publishes to signals.v1 for the same row, but for the interval of a model whose intervals follow their misses:
+    the service keeps no outcomes, and gives the interval that the model tells by itself.
     """
 
     def Score(self, request, context):
@@ -111,7 +113,8 @@ def add_ScoreServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ScoreService:
     """Scores the gold row of a symbol and timeframe as it was known at a time. The answer equals the record that the score
-    stage publishes to signals.v1 for the same row.
+    stage publishes to signals.v1 for the same row, but for the interval of a model whose intervals follow their misses:
+    the service keeps no outcomes, and gives the interval that the model tells by itself.
     """
 
     @staticmethod

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import fastavro
 import numpy as np
@@ -17,10 +18,12 @@ from processors.runtime.batch import EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import wire_record
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.stage import Stage
+from processors.score.stage import ScoreStage
 from processors.topology import BRANCHES, PARTITIONS, TOPOLOGY, build_stage
 from schemas.registry import load_registry
 from tests.runtime.pair import Pair
 from tests.runtime.ticks import bar_batch, raw_batch
+from tests.score.adaptive_model import adaptive_model
 
 MARKET = Path(__file__).parents[2] / "deploy" / "demo" / "market"
 # US trading hours: two vendors of EURUSD disagree now and then, gold is fast. Enough minutes for every window to fill.
@@ -29,11 +32,22 @@ CRYPTO = (datetime(2024, 8, 8, 23, 54, tzinfo=UTC), datetime(2024, 8, 8, 23, 56,
 
 DAY_NS = 86_400_000_000_000
 
+
+class AdaptiveScore(ScoreStage):
+    """Score with a model whose intervals follow their misses, which the shipped baseline does not."""
+
+    name: ClassVar[str] = "adaptive"
+
+    def __init__(self) -> None:
+        super().__init__(adaptive_model(horizon_bars={"1m": 5}))
+
+
 STAGES: dict[str, Callable[[], Stage]] = {
     **{row.stage: partial(build_stage, row.stage) for row in TOPOLOGY + BRANCHES},
     "pair": Pair,
+    "adaptive": AdaptiveScore,
 }
-"""Every stage of the platform, and the test stage that has a side."""
+"""Every stage of the platform, the test stage that has a side, and score with a model of format 3."""
 BRAIDS = 5
 """Pieces that each topic of a stage with sides is cut into: they come by turns."""
 

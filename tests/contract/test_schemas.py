@@ -281,7 +281,10 @@ def test_the_messages_of_a_signal_have_the_fields_of_its_record():
         assert [f["name"] for f in schema["fields"]] == [f.name for f in message.fields]
         for field in schema["fields"]:
             kind, there = field["type"], message.fields_by_name[field["name"]]
-            if isinstance(kind, str):
+            if isinstance(kind, list):
+                assert there.has_presence
+                assert ["null", there.type] == [kind[0], kinds[kind[1]]]
+            elif isinstance(kind, str):
                 assert there.type == kinds[kind]
             elif kind["type"] == "record":
                 check(kind, there.message_type)

@@ -1,0 +1,119 @@
+"""Intervals that widen and narrow with the market: the level of each symbol and timeframe follows its own misses.
+
+For models whose card has ``adaptive_gamma`` above 0. An interval is made with its row and judged ``horizon_bars`` rows
+of its symbol and timeframe later, by that row's close, before that row's own interval is made::
+
+    row b        bounds of the model -> middle, half      interval = middle -+ reach * half      waits
+    row b + h    move = ln(close of b + h / close of b) / (volatility of b * sqrt(h))
+                 score = |move - middle| / half           alpha += gamma * (target - missed)
+                 the score joins the last ones            reach = their 1 - alpha bound
+
+Rows are those that stand in windows (``score.in_window``), in order: a late row, one that comes again or a revised one
+is none of them, and neither is judged nor judges. A horizon that crosses a night or a hole has no outcome, as in
+training. A symbol begins with the scores of the calibration, so that its first interval is the model's own, about.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.runtime.batch import F64, Columns
+from processors.runtime.state import Table, TableSpec
+from processors.score.adaptive_kernel import follow, reach_of
+from schemas.timeframes import TIMEFRAME_NS
+
+if TYPE_CHECKING:
+    from processors.score.model import Model, ModelCard
+
+TABLE = "intervals"
+RECENT_MAX = 200
+"""Last scores that the reach is taken from. Where moves grew threefold, 100 to 1,000 gave the same coverage within a
+point; the fewer, the sooner the old ones are gone (docs/decisions/0012)."""
+GAMMA = 0.01
+"""Size of a step. Of 0.005, 0.01, 0.02 and 0.05 the largest that made no interval infinite while nothing changed."""
+_PER_SCORE = ("made_ts", "made_close", "made_unit", "made_middle", "made_half", "made_reach")
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+def turn_order(n: int) -> NDArray[np.int64]:
+    """Return an order of n ascending scores in which any stretch is spread over all of them: they leave in turn."""
+    return np.argsort(np.arange(n) * _GOLDEN % 1.0, kind="stable")
+
+
+def interval_table(model: "Model") -> TableSpec:
+    """Return the state of a model's intervals; rows that another model left begin anew.
+
+    Declared for models whose intervals do not follow too, which keep none.
+    """
+    card = model.card
+    if not card.adaptive_gamma:
+        return TableSpec(TABLE, np.zeros((), [("bars", "<i8")]), key_parts=2, settings="none", renewed=True)
+    (horizon,) = card.horizon_bars.values()
+    scores = np.array(card.adaptive_scores)
+    row: list[Any] = [("alpha", "<f8"), ("reach", "<f8"), ("bars", "<i8"), ("judged", "<i8"), ("missed", "<i8")]
+    row += [("recent", "<f8", (len(scores),))]
+    row += [(name, "<i8" if name == "made_ts" else "<f8", (horizon,)) for name in _PER_SCORE]
+    fresh = np.zeros((), np.dtype(row))
+    fresh["alpha"] = 1.0 - card.coverage
+    fresh["recent"] = scores[turn_order(len(scores))]
+    fresh["reach"] = reach_of(scores, 1.0 - card.coverage)
+    fresh["made_reach"] = np.nan
+    return TableSpec(TABLE, fresh, 2, model.sha256, renewed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The intervals of a partition's symbols, and which rows of a batch are in order.
+
+    Parameters
+    ----------
+    table
+        Of ``interval_table``.
+    fresh
+        Shape (n,).
+    """
+
+    table: Table
+    fresh: NDArray[np.bool_]
+
+    def bounds(
+        self, card: "ModelCard", gold: Columns, series: NDArray[np.bool_], signal: NDArray[np.bool_], own: F64
+    ) -> F64:
+        """Return the bounds of the signals among n rows, and take in what the rows tell of earlier ones.
+
+        Parameters
+        ----------
+        series
+            Shape (n,), which rows stand in windows.
+        signal
+            Shape (n,), which rows have a signal.
+        own
+            Shape (n_signals, 2), the model's own bounds of the move.
+
+        Returns
+        -------
+        Shape (n_signals, 2). Rows out of order, and those of no volatility, which no move can be told of, keep the
+        model's own.
+        """
+        ((tf, horizon),) = card.horizon_bars.items()
+        n, kept = len(gold), series & self.fresh
+        unit = np.asarray(gold["meta.realized_vol"], np.float64) * math.sqrt(horizon)
+        low, high = np.full(n, np.nan), np.full(n, np.nan)
+        low[signal], high[signal] = own.T
+        low[~(unit > 0)] = np.nan
+        slots = np.full(n, -1, np.int32)
+        slots[kept] = self.table.slots(*(np.ascontiguousarray(gold[c][kept], np.int64) for c in ("symbol_id", "tf")))
+        # Fields of a structured array are views, and kernels take plain arrays.
+        state = self.table.rows.view(np.ndarray)
+        follow(
+            np.ascontiguousarray(gold["ts"], np.int64), np.ascontiguousarray(gold["meta.close"], np.float64), unit, low,
+            high, slots, 1.0 - card.coverage, card.adaptive_gamma,
+            card.label_stretch_max * horizon * TIMEFRAME_NS[tf], state["alpha"], state["reach"], state["bars"],
+            state["judged"], state["missed"], state["recent"], state["made_ts"], state["made_close"],
+            state["made_unit"], state["made_middle"], state["made_half"], state["made_reach"], self.table.dirty,
+        )  # fmt: skip
+        told = (kept & signal & (unit > 0))[signal]
+        return np.where(told[:, None], np.stack([low[signal], high[signal]], axis=1), own)
