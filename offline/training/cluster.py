@@ -85,6 +85,7 @@ class Cluster:
         """See ``Workers.map``."""
         n, sent_again = done + len(items), 0
         results: dict[int, T] = {}
+        failed: dict[int, Exception] = {}
         waiting = self._submit(function, dict(enumerate(items)), shared) if items else {}
         health = _Health(self._client, self._address, self._patience_s)
         progress(f"{what}s on the cluster: {done} of {n} done", done / max(n, 1))
@@ -93,15 +94,25 @@ class Cluster:
                 lost = {}
                 for future in [f for f in waiting if f.status not in {"pending", "lost"}]:
                     i = waiting[future]
-                    if future.status == "cancelled":
-                        lost[i] = items[i]
-                    elif not self._take(future, i, results, what):
-                        continue
-                    else:
-                        keep(i, results[i])
-                        at = done + len(results)
-                        progress(f"{what}s on the cluster: {at} of {n} done", at / n)
+                    try:
+                        if future.status == "cancelled":
+                            lost[i] = items[i]
+                        elif not self._take(future, i, results, what):
+                            continue
+                        else:
+                            keep(i, results[i])
+                            at = done + len(results)
+                            progress(f"{what}s on the cluster: {at} of {n} done", at / n)
+                    except Exception as e:  # noqa: BLE001 - raised below
+                        failed[i] = e
                     del waiting[future]
+                if failed:
+                    # What comes before may fail too, and would have failed first in one process.
+                    lost = {i: item for i, item in lost.items() if i < min(failed)}
+                    late = [future for future, i in waiting.items() if i > min(failed)]
+                    self._client.cancel(late)
+                    for future in late:
+                        del waiting[future]
                 if lost:
                     sent_again += 1
                     self._refuse_lost(sent_again)
@@ -110,6 +121,8 @@ class Cluster:
         finally:
             if waiting:
                 self._client.cancel(list(waiting))
+        if failed:
+            raise failed[min(failed)]
         return [results[i] for i in range(len(items))]
 
     def side_by_side(self, calls: Iterable[Callable[[], T]]) -> list[T]:

@@ -15,6 +15,7 @@ from offline.recipes.recipe import ValidationSpec
 from offline.registry.evidence import ROW_ARRAYS
 from offline.registry.place import Place
 from offline.registry.registry import Registry
+from offline.training.adaptive import Adaptive
 from offline.training.beside import beside_base, clusters_table, limits_of
 from offline.training.by_cluster import check_refinable, refine
 from offline.training.run import run
@@ -153,7 +154,8 @@ def test_a_run_that_was_broken_off_goes_on_and_does_not_see_the_future(done, tmp
 
 def walked(rows, sample) -> Walked:
     """Return a walk of some rows."""
-    return Walked((), rows, sample)
+    none = np.zeros(0)
+    return Walked((), rows, sample, Adaptive(none, none, none > 0, 0.0, 0.0, 0.0))
 
 
 def test_the_verdict_is_that_of_the_numbers(done):
