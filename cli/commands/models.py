@@ -21,7 +21,7 @@ NAME = click.argument("name")
 SHOWN = (
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "timeframe",
     "horizon_bars", "target", "universe", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
-    "parameters", "sharpe", "ece", "auc", "coverage", "latency_ms", "fair",
+    "parameters", "sharpe", "causal", "ece", "auc", "coverage", "latency_ms", "fair",
 )  # fmt: skip
 
 
@@ -94,7 +94,9 @@ def show(*, name: str, which: str, as_json: bool) -> None:
         shapes = (f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in found.facts["signature"][side])
         table.add_row(side, "; ".join(shapes))
     for key in SHOWN:
-        table.add_row(key, _shown(found.facts[key]))
+        # Versions that an older MPS registered lack what came later.
+        if key in found.facts:
+            table.add_row(key, _shown(found.facts[key]))
     table.add_row("files", ", ".join(sorted(found.files)))
     Console().print(table)
 
