@@ -21,7 +21,7 @@ NAME = click.argument("name")
 SHOWN = (
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "timeframe",
     "horizon_bars", "target", "universe", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
-    "parameters", "lineage", "sharpe", "ece", "auc", "coverage", "latency_ms", "fair",
+    "parameters", "lineage", "sharpe", "causal", "ece", "auc", "coverage", "latency_ms", "fair",
 )  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def models() -> None:
     mps models list
     mps models show fx_15m champion
     mps models compare fx_15m champion candidate
+    mps models compare fx_linear fx_lgbm fx_tft candidate
     mps models card fx_15m candidate --out card.md
     """
 
@@ -93,50 +94,57 @@ def show(*, name: str, which: str, as_json: bool) -> None:
         shapes = (f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in found.facts["signature"][side])
         table.add_row(side, "; ".join(shapes))
     for key in SHOWN:
-        # Only a model that refines another one has a lineage.
-        if key in found.facts or key != "lineage":
+        # Versions that an older MPS registered lack what came later; only one that refines another has a lineage.
+        if key in found.facts:
             table.add_row(key, _shown(found.facts[key]))
     table.add_row("files", ", ".join(sorted(found.files)))
     Console().print(table)
 
 
 @models.command()
-@NAME
-@click.argument("which", nargs=-1)
+@click.argument("names", nargs=-1, required=True, metavar="NAME [WHICH...] [NAME [WHICH...]]...")
 @click.option("--instability", type=float, help="Cost of a deviation of 1 between the Sharpe ratios of folds.  [0.5]")
 @click.option("--dishonesty", type=float, help="Cost of an expected calibration error of 1.  [10]")
 @click.option("--delay", type=float, help="Cost of a millisecond of latency.  [0.01]")
 @click.option("--trials", "of_trials", is_flag=True, help="Rank the trials of the experiment too, not versions alone.")
 @JSON
 def compare(
-    *, name: str, which: tuple[str, ...], instability: float | None, dishonesty: float | None, delay: float | None,
+    *, names: tuple[str, ...], instability: float | None, dishonesty: float | None, delay: float | None,
     of_trials: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Rank versions of NAME (all, if no WHICH is named) by Sharpe ratio, net of what makes it doubtful.
+    """Rank versions of one model or several by Sharpe ratio, net of what makes it doubtful.
+
+    All versions of a NAME, or those that the words after it name: numbers, or candidate, canary and champion. Several
+    NAMEs are ranked together where they are of one experiment, as recipes are that predict the same thing.
 
     \b
     score = Sharpe - instability * sd(Sharpe over folds) - dishonesty * ECE - delay * ms
 
-    skill is the deflated Sharpe ratio: the probability that there is any, given how many trials the experiment had and
-    how far they lie apart. Below the table stand the probability of backtest overfitting and the p-value that no trial
-    earns anything, of all trials, and what too few folds or trials cannot say.
+    Of combinatorial validation Sharpe and sd are mean and deviation over the paths. Models that were judged on rows
+    before those that they were trained on (k-fold, combinatorial) stand below the others, without a rank.
 
-    Example: mps models compare fx_15m champion candidate --delay 0.1
+    skill is the deflated Sharpe ratio: the probability that there is any, given how many trials the experiment had and
+    how far they lie apart; with a star, of fewer than five trials, it is not deflated. Below the table stand the
+    probability of backtest overfitting and the p-value that no trial earns anything, of all trials, and what too few
+    folds or trials cannot say.
+
+    \b
+    mps models compare fx_15m champion candidate --delay 0.1
+    mps models compare fx_linear fx_lgbm candidate 3
     """
     from offline.selection.objective import Weights
     from offline.selection.ranking import rank
 
     registry = _registry()
-    chosen = [registry.find(name, w) for w in which] or registry.versions(name)
-    if not chosen:
-        raise ConfigError("mps models compare", "model", name, "one that was registered by a training")
+    chosen = [v for name, which in _asked(names) for v in _versions(registry, name, which)]
     experiments = sorted({v.facts["experiment"] for v in chosen})
     if len(experiments) > 1:
-        raise ConfigError("mps models compare", "experiments", ", ".join(experiments), "versions of one experiment")
+        remedy = "versions of one experiment: train the others with the same --experiment"
+        raise ConfigError("mps models compare", "experiments", ", ".join(experiments), remedy)
     given = {"instability": instability, "dishonesty": dishonesty, "delay": delay}
     trials = registry.trials(experiments[0])
     # One that is named twice, by number and alias, stands once.
-    candidates = [_candidate(registry, v) for v in {v.version: v for v in chosen}.values()]
+    candidates = [_candidate(registry, v) for v in {v.label: v for v in chosen}.values()]
     if of_trials:
         candidates += [_of_trial(t) for t in trials.finished]
     ranking = rank(candidates, trials, Weights(**{k: v for k, v in given.items() if v is not None}))
@@ -187,6 +195,27 @@ def _registry() -> "Registry":
     if not place.exists():
         raise ConfigError("registry", "MPS_REGISTRY_DB", place.shown(), "a registry: none was made here yet")
     return Registry(place)
+
+
+def _asked(words: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Return each name with the versions and aliases that follow it."""
+    from offline.registry.versions import ALIASES
+
+    out: list[tuple[str, list[str]]] = []
+    for word in words:
+        if out and (word.isdigit() or word in ALIASES):
+            out[-1][1].append(word)
+        else:
+            out.append((word, []))
+    return out
+
+
+def _versions(registry: "Registry", name: str, which: list[str]) -> "list[ModelVersion]":
+    found = [registry.find(name, w) for w in which] or registry.versions(name)
+    if not found:
+        known = ", ".join(sorted({v.name for v in registry.versions()})) or "none yet"
+        raise ConfigError("mps models compare", "model", name, f"one that was registered by a training: {known}")
+    return found
 
 
 def _candidate(registry: "Registry", version: "ModelVersion") -> "Candidate":

@@ -58,7 +58,10 @@ def _table(report: dict[str, Any]) -> Table:
                    "it.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True,
               help="Of the baseline; a recipe has its own. The same rows and seed give the same file.")  # fmt: skip
-@click.option("--experiment", help="Of recipes: whose trials they are, in the registry.  [the recipe's id]")
+@click.option(
+    "--experiment",
+    help="Of recipes: whose trials they are, in the registry.  [what is predicted: universe, timeframe, label]",
+)
 @click.option("--cluster", metavar="ADDRESS", help="Of recipes: a Dask scheduler whose workers do the fits, such as "
               "tcp://10.0.0.5:8786; the model is the same to the byte.  [MPS_CLUSTER, else this process]")  # fmt: skip
 @click.option("--no-register", is_flag=True, help="Of recipes: leave the registry alone.")

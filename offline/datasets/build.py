@@ -32,9 +32,15 @@ Mask = NDArray[np.bool_]
 
 BESIDE = (
     "ts", "symbol_id", "tf", "warm", "regime.label", "quality.stale", "quality.gap", "quality.outlier_frac",
-    "meta.close", "meta.realized_vol", "meta.spread_bp",
+    "meta.close", "meta.realized_vol", "meta.spread_bp", "meta.volume", "meta.adv_pct",
 )  # fmt: skip
 """Fields that are read beside the inputs, after the rows are chosen."""
+
+MARKET = {
+    "vol": "meta.realized_vol", "spread_bp": "meta.spread_bp", "close": "meta.close", "volume": "meta.volume",
+    "adv_pct": "meta.adv_pct",
+}  # fmt: skip
+"""Field of the training set -> of the gold row: what a move is worth and costs."""
 
 ROW_REASONS = {
     "other_timeframe": "of another timeframe",
@@ -167,9 +173,10 @@ def from_rows(
     )  # fmt: skip
     data = TrainingSet(
         recipe.inputs(), symbols, gold.layout.symbols["regime.label"], x, symbol, ts,
-        np.array(gold["regime.label"], np.int64), np.array(gold["meta.realized_vol"], np.float64),
-        np.array(gold["meta.spread_bp"], np.float64), at, made.end_ns[at], made.exit_ns[at], made.move[at], made.up[at],
-        made.target[at], meta,
+        np.array(gold["regime.label"], np.int64),
+        at=at, end_ns=made.end_ns[at], exit_ns=made.exit_ns[at], move=made.move[at], up=made.up[at],
+        target=made.target[at], meta=meta,
+        **{name: np.array(gold[column], np.float64) for name, column in MARKET.items()},
     )  # fmt: skip
     return data.stamped(), report
 

@@ -33,7 +33,7 @@ GOLD, CROSS = "gold.v1", "cross.v1"
 _NEEDED = ("ts", "symbol_id", "tf", "warm", "meta.close", "meta.realized_vol")
 _BESIDE = (
     "regime.label", "regime.model", "quality.stale", "quality.gap", "quality.outlier_frac", "pack_id", "pack_hash",
-    "packs", "meta.spread_bp",
+    "packs", "meta.spread_bp", "meta.volume", "meta.adv_pct",
 )  # fmt: skip
 
 

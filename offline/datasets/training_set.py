@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 FILE, REPORT = "training_set.parquet", "report.json"
-FORMAT = 1
+FORMAT = 2
 _META = b"mps.training_set"
 
 
@@ -81,6 +81,9 @@ class TrainingSet:
     vol, spread_bp
         Shape (m,), volatility of a bar's log return, and spread in basis points of the price; NaN where unknown. What a
         move is worth and costs: no model reads them here.
+    close, volume, adv_pct
+        Shape (m,), price at the end of the bar, volume of the bar, and that in percent of the average daily volume;
+        the last two NaN where unknown. What a position is marked to, and what its slippage depends on.
     at
         Shape (n,), rows of the samples, ascending by time, then symbol.
     end_ns
@@ -101,6 +104,9 @@ class TrainingSet:
     regime: I64
     vol: F64
     spread_bp: F64
+    close: F64
+    volume: F64
+    adv_pct: F64
     at: I64
     end_ns: I64
     exit_ns: I64
@@ -152,8 +158,8 @@ class TrainingSet:
             first = np.datetime64(int(self.end_ns.min()), "ns")
             raise ConfigError("training set", "until", str(np.datetime64(int(until_ns), "ns")), f"after {first}Z")
         place = np.cumsum(rows) - 1
-        of_rows = {name: getattr(self, name)[rows] for name in ("x", "symbol", "ts_ns", "regime", "vol", "spread_bp")}
-        of_samples = {name: getattr(self, name)[samples] for name in ("end_ns", "exit_ns", "move", "up", "target")}
+        of_rows = {name: getattr(self, name)[rows] for name in OF_ROWS}
+        of_samples = {name: getattr(self, name)[samples] for name in OF_SAMPLES}
         return replace(self, **of_rows, **of_samples, at=place[self.at[samples]]).stamped()
 
     def of_symbols(self, symbols: Collection[str]) -> "TrainingSet":
@@ -188,7 +194,10 @@ class TrainingSet:
         return replace(self, meta=replace(self.meta, sha256=self.digest()))
 
 
-ARRAYS = ("x", "symbol", "ts_ns", "regime", "vol", "spread_bp", "at", "end_ns", "exit_ns", "move", "up", "target")
+MARKET = ("vol", "spread_bp", "close", "volume", "adv_pct")
+OF_ROWS = ("x", "symbol", "ts_ns", "regime", *MARKET)
+OF_SAMPLES = ("end_ns", "exit_ns", "move", "up", "target")
+ARRAYS = (*OF_ROWS, "at", *OF_SAMPLES)
 
 
 def write(data: TrainingSet, folder: Path, report: dict[str, Any]) -> None:
@@ -205,12 +214,11 @@ def _table(data: TrainingSet) -> pa.Table:
         "symbol": pa.array(np.array(data.symbols, object)[data.symbol], pa.string()),
         "ts": pa.array(data.ts_ns, pa.timestamp("ns", "UTC")),
         "regime": pa.array(data.regime, pa.int64()),
-        "vol": pa.array(data.vol),
-        "spread_bp": pa.array(data.spread_bp),
+        **{name: pa.array(getattr(data, name)) for name in MARKET},
     }
     has = np.zeros(m, np.bool_)
     has[data.at] = True
-    for name in ("end_ns", "exit_ns", "move", "up", "target"):
+    for name in OF_SAMPLES:
         values = getattr(data, name)
         full = np.zeros(m, values.dtype)
         full[data.at] = values
@@ -274,6 +282,6 @@ def _set_of(table: pa.Table, told: dict[str, Any]) -> TrainingSet:
     meta = Meta(**(fields | {"packs": tuple(fields["packs"])}))
     return TrainingSet(
         inputs, symbols, tuple(told["regimes"]), x, symbol, ts, np.array(table.column("regime").to_numpy()),
-        np.array(table.column("vol").to_numpy()), np.array(table.column("spread_bp").to_numpy()), at,
-        of("end_ns"), of("exit_ns"), of("move"), of("up"), of("target"), meta,
+        at=at, meta=meta, **{name: np.array(table.column(name).to_numpy()) for name in MARKET},
+        **{name: of(name) for name in OF_SAMPLES},
     )  # fmt: skip

@@ -142,11 +142,15 @@ def seen_limits(card: dict[str, Any]) -> list[str]:
         out.append(f"It was judged on {years * 365.25:,.0f} days: one market, not all of them.")
     if len(data["universe"]) < NARROW_UNIVERSE:
         out.append(f"Its universe has {len(data['universe'])} symbols; of others nothing is known.")
+    if not card["returns"]["causal"]:
+        out.append("Not causal: the models that judged were trained on later rows too, which nobody has in time.")
     skill = card["selection"]["deflated_sharpe"]
     if skill["value"] is None:
         out.append(f"Whether its return is more than luck: {skill['says']}.")
     elif skill["value"] < SKILL:
         out.append(f"Luck may explain its return: the probability of skill is {skill['value']:.2f}.")
+    if skill["numbers"].get("deflated") is False:
+        out.append(f"Its probability of skill is not deflated, with {skill['numbers']['n_trials']} trials known.")
     fair = card["fairness"]
     if fair["much_worse"]:
         out.append(fair["verdict"][0].upper() + fair["verdict"][1:] + ".")
@@ -171,6 +175,8 @@ def _returns(e: Evidence) -> dict[str, Any]:
     return {
         "sharpe": Estimate(*(float(v) * annual for v in of_period)),
         "sharpe_of_folds": r.sharpe_of_folds(),
+        "sharpe_of_paths": r.of_paths,
+        "causal": r.causal,
         "total": float(np.prod(1.0 + r.value) - 1.0),
         "max_drawdown": max_drawdown(r.value),
         "periods": len(r.value),

@@ -142,7 +142,9 @@ def _returns(card: dict[str, Any]) -> str:
     return _facts({
         "Sharpe ratio, annual, net of costs": estimate(r["sharpe"], 2),
         "of each fold": ", ".join("-" if v is None else f"{v:.2f}" for v in r["sharpe_of_folds"]),
-        "less its spread over folds": steady["says"] if steady["value"] is None else f"{steady['value']:.2f}",
+        **({"of each path": ", ".join(f"{v:.2f}" for v in r["sharpe_of_paths"])} if r["sharpe_of_paths"] else {}),
+        "judged by": "earlier rows alone" if r["causal"] else "models that saw later rows too: not causal",
+        "less its spread": steady["says"] if steady["value"] is None else f"{steady['value']:.2f}",
         "total": f"{r['total']:.2%}",
         "largest fall": f"{r['max_drawdown']:.2%}",
         "periods": f"{r['periods']:,} of {r['periods_a_year']:,.0f} a year, {r['from']} to {r['until']}",
@@ -151,8 +153,9 @@ def _returns(card: dict[str, Any]) -> str:
 
 def _selection(card: dict[str, Any]) -> str:
     s = card["selection"]
+    kind = "probabilistic" if s["deflated_sharpe"]["numbers"].get("deflated") is False else "deflated"
     named = {
-        "probability of skill (deflated Sharpe)": s["deflated_sharpe"],
+        f"probability of skill ({kind} Sharpe)": s["deflated_sharpe"],
         "probability of overfitting (PBO)": s["overfitting"],
         "p-value of superiority (SPA)": s["superiority"],
         "folds agree on what matters": s["stability"],

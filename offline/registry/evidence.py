@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from offline.selection.trials import Returns
+from offline.selection.trials import UNSTATED, Returns
 from processors.errors import ConfigError
 
 F64 = NDArray[np.float64]
@@ -18,6 +18,7 @@ I64 = NDArray[np.int64]
 
 SHEET, ROWS, RETURNS = "evidence.json", "out_of_sample.parquet", "returns.parquet"
 """Files that ``write`` makes and ``read`` reads."""
+_TOLD = b"mps.returns"
 ROW_ARRAYS = (
     "ts_ns", "symbol", "regime", "fold", "probability", "up", "move", "low", "high", "base_rate",
 )  # fmt: skip
@@ -213,7 +214,6 @@ class Evidence:
             "folds": [asdict(f) for f in self.folds],
             "importance": self.importance.tolist(),
             "rows": {k: getattr(rows, k) for k in ("symbols", "regimes", "horizon_bars", "coverage")},
-            "periods_a_year": returns.periods_a_year,
         }
         (folder / SHEET).write_text(json.dumps(sheet, indent=1, sort_keys=True) + "\n")
         pq.write_table(pa.table({k: getattr(rows, k) for k in ROW_ARRAYS}), folder / ROWS)
@@ -245,7 +245,7 @@ class Evidence:
                 dataset=DatasetSheet(universe=universe, **dataset),
                 folds=tuple(FoldSheet(**f) for f in sheet.pop("folds")),
                 rows=rows,
-                returns=read_returns(folder / RETURNS, sheet.pop("periods_a_year")),
+                returns=read_returns(folder / RETURNS, sheet.pop("periods_a_year", None)),
                 inputs=inputs,
                 importance=np.array(sheet.pop("importance"), np.float64).reshape(n_folds, len(inputs)),
                 limits=tuple(sheet.pop("limits")),
@@ -256,12 +256,27 @@ class Evidence:
 
 
 def write_returns(returns: Returns, path: Path) -> None:
-    """Write returns as Parquet."""
-    pq.write_table(pa.table({k: getattr(returns, k) for k in ("ts_ns", "value", "fold")}), path)
+    """Write returns as Parquet, with what they are in its metadata."""
+    table = pa.table({k: getattr(returns, k) for k in ("ts_ns", "value", "fold")})
+    told = {k: getattr(returns, k) for k in ("periods_a_year", "period_ns", "of_paths", "causal")}
+    pq.write_table(table.replace_schema_metadata({_TOLD: json.dumps(told, sort_keys=True)}), path)
 
 
-def read_returns(path: Path, periods_a_year: float) -> Returns:
-    """Return what ``write_returns`` wrote."""
+def read_returns(path: Path, periods_a_year: float | None = None) -> Returns:
+    """Return what ``write_returns`` wrote.
+
+    Parameters
+    ----------
+    periods_a_year
+        Of a file of an older version, which does not say: its periods are ``UNSTATED``, to be counted and read but not
+        compared.
+    """
     table = pq.read_table(path)
     ts_ns, value, fold = (table[k].to_numpy() for k in ("ts_ns", "value", "fold"))
-    return Returns(ts_ns, value, fold, periods_a_year)
+    metadata = table.schema.metadata or {}
+    if _TOLD not in metadata:
+        if periods_a_year is None:
+            raise KeyError("periods_a_year")
+        return Returns(ts_ns, value, fold, periods_a_year, UNSTATED)
+    told = json.loads(metadata[_TOLD])
+    return Returns(ts_ns, value, fold, **{**told, "of_paths": tuple(told["of_paths"])})

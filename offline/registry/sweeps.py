@@ -89,7 +89,7 @@ def read_trials(client: "MlflowClient", experiment: str, experiment_id: str | No
         if same not in finished:
             finished[same] = Trial(
                 run.info.run_id, run.info.run_name or run.info.run_id, json.loads(tags["mps.parameters"]),
-                _returns(client, run, numbers["periods_a_year"]), numbers.get("ece"), numbers.get("latency_ms"),
+                _returns(client, run, numbers.get("periods_a_year")), numbers.get("ece"), numbers.get("latency_ms"),
             )  # fmt: skip
     return Trials(experiment, tuple(finished.values()), n_failed)
 
@@ -108,7 +108,7 @@ def _runs(client: "MlflowClient", experiment_id: str) -> Iterator["Run"]:
             return
 
 
-def _returns(client: "MlflowClient", run: "Run", periods_a_year: float) -> Returns:
+def _returns(client: "MlflowClient", run: "Run", periods_a_year: float | None) -> Returns:
     where = f"trial {run.info.run_id}"
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -107,7 +107,7 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
         "universe": list(data.universe), "trained_from": card["data"]["from"], "trained_until": card["data"]["until"],
         "judged_from": returns["from"], "judged_until": returns["until"], "experiment": evidence.experiment,
         "parameters": evidence.method.parameters, "signature": card["model"]["signature"],
-        "sharpe": returns["sharpe"]["value"], "ece": whole["ece"]["value"],
+        "sharpe": returns["sharpe"]["value"], "causal": returns["causal"], "ece": whole["ece"]["value"],
         "auc": whole["auc"] and whole["auc"]["value"], "coverage": whole["coverage"]["value"],
         "latency_ms": card["model"]["latency_ms"]["p50"], "fair": not card["fairness"]["much_worse"],
         **lineage,
@@ -122,7 +122,7 @@ def metrics_of(card: dict[str, Any]) -> dict[str, float | None]:
     out: dict[str, float | None] = {}
     for where, numbers in named.items():
         out |= {f"{where}/{m}": numbers[m]["value"] for m in MEASURED if numbers[m] is not None}
-    for fold, value in enumerate(card["returns"]["sharpe_of_folds"]):
-        out[f"fold/{fold}/sharpe"] = value
+    for of in ("fold", "path"):
+        out |= {f"{of}/{k}/sharpe": value for k, value in enumerate(card["returns"][f"sharpe_of_{of}s"])}
     out |= {"sharpe": card["returns"]["sharpe"]["value"], "max_drawdown": card["returns"]["max_drawdown"]}
     return out | {f"latency_ms/{k}": v for k, v in card["model"]["latency_ms"].items()}

@@ -5,20 +5,20 @@ measures are there against.
 """
 
 import math
-from itertools import pairwise
 
 import numpy as np
 
 from offline.selection.finding import Finding, found, refused
 from offline.selection.objective import PERIODS_MIN
-from offline.selection.trials import F64, OVERLAP_MIN, Returns, Trials
-from offline.statistics.deflated import deflated_sharpe_ratio, expected_maximum_sharpe
+from offline.selection.trials import F64, OVERLAP_MIN, PERIODS, UNSTATED, Returns, Trials
+from offline.statistics.deflated import dependent_probabilistic_sharpe_ratio, expected_maximum_sharpe
 from offline.statistics.overfitting import backtest_overfitting
 from offline.statistics.superior import superior_predictive_ability
 from processors.errors import ConfigError
 
 TRIALS_MIN = 5
-"""Fewer models have too few ranks for a share of splits below the median to mean anything."""
+"""Fewer models have too few ranks for a share of splits below the median to mean anything, and too few Sharpe ratios
+for their variance to."""
 BLOCKS = (12, 10, 8, 6)
 """Blocks of the symmetric splits, the most that fit: 12 give 924 splits. The paper's 16 give 12,870, and take fourteen
 times as long for the same value to two digits."""
@@ -34,6 +34,9 @@ MEAN_BLOCK = 10.0
 def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
     """Return the probability that the Sharpe ratio of one model is skill, given how many were tried.
 
+    Of fewer than ``TRIALS_MIN`` trials it is that of one model by itself, the probabilistic Sharpe ratio, and says so:
+    ``numbers["deflated"]`` is false.
+
     Parameters
     ----------
     returns
@@ -46,16 +49,24 @@ def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
         return refused(f"{n} periods out of sample, at least {PERIODS_MIN} are needed", n_trials=n_trials)
     if n_trials < 1:
         return refused(f"no trial of {trials.experiment} is in the registry: how many were tried is not known")
+    why = _other_periods(trials, returns)
+    if why:
+        return refused(why, n_trials=n_trials)
     sharpes = trials.sharpes()
     if not np.isfinite(sharpes).all():
         return refused("a trial has return without risk: its Sharpe ratio is infinite", n_trials=n_trials)
-    variance = float(sharpes.var(ddof=1)) if n_trials > 1 else 0.0
+    told = {"n_trials": n_trials, "n_periods": n, "deflated": n_trials >= TRIALS_MIN}
+    if n_trials < TRIALS_MIN:
+        of_how_many = f"{n_trials} trial{'' if n_trials == 1 else 's'}, fewer than {TRIALS_MIN}"
+        says = f"probability that its Sharpe ratio is above 0; not deflated: {of_how_many}"
+        return found(dependent_probabilistic_sharpe_ratio(returns.value), says, **told)
+    variance = float(sharpes.var(ddof=1))
     annual = math.sqrt(returns.periods_a_year)
-    best = expected_maximum_sharpe(n_trials, variance) * annual
-    value = deflated_sharpe_ratio(returns.value, n_trials, variance)
+    benchmark = expected_maximum_sharpe(n_trials, variance)
+    value = dependent_probabilistic_sharpe_ratio(returns.value, benchmark)
+    best, deviation = benchmark * annual, math.sqrt(variance) * annual
     says = f"probability of skill, where the best of {n_trials} trials without any would show {best:.2f} a year"
-    deviation = math.sqrt(variance) * annual
-    return found(value, says, n_trials=n_trials, deviation_of_trials=deviation, luck_sharpe=best, n_periods=n)
+    return found(value, says, deviation_of_trials=deviation, luck_sharpe=best, **told)
 
 
 def overfitting(trials: Trials) -> Finding:
@@ -112,10 +123,21 @@ def _cannot_compare(trials: Trials) -> str:
     """Return why the trials cannot be held against each other; empty where they can."""
     if len(trials) < TRIALS_MIN:
         return f"{len(trials)} trials of {trials.experiment}, at least {TRIALS_MIN} are needed"
-    paces = [t.returns.periods_a_year for t in trials.finished]
-    if any(a != b for a, b in pairwise(paces)):
-        return f"trials of {trials.experiment} have periods of different lengths"
+    why = _other_periods(trials)
+    if why:
+        return why
     if trials.overlap() < OVERLAP_MIN:
         shown = f"{trials.overlap():.0%}"
         return f"only {shown} of the periods are common to all trials of {trials.experiment}: they saw other histories"
+    return ""
+
+
+def _other_periods(trials: Trials, returns: Returns | None = None) -> str:
+    """Return why returns of some periods cannot stand beside those of others; empty where all are alike."""
+    lengths = {*trials.periods(), *(() if returns is None else (returns.period_ns,))}
+    named = ", ".join(PERIODS.get(length, f"{length} ns") for length in sorted(lengths))
+    if UNSTATED in lengths:
+        return f"returns of {trials.experiment} are in {named}, not marked to market: train again, in a new experiment"
+    if len(lengths) > 1:
+        return f"returns of {trials.experiment} are in {named}: name another experiment for one of them"
     return ""

@@ -4,8 +4,9 @@
 
 | term | taken from |
 | --- | --- |
-| Sharpe_OOS | all returns out of sample, net of costs, annual (``Returns.sharpe``) |
-| sd(Sharpe over folds) | annual Sharpe ratio of each fold, sample deviation (``Returns.sharpe_of_folds``) |
+| Sharpe_OOS | all returns out of sample, net of costs, annual (``Returns.sharpe``); of several paths their mean |
+| sd(Sharpe over folds) | annual Sharpe ratio of each fold, sample deviation (``Returns.sharpe_of_folds``); of several
+paths that of theirs (``Returns.of_paths``) |
 | ECE | calibrated probabilities of all rows out of sample, ten bins of equal count |
 | latency_ms | median time of one row through the exported file, one thread, measured when it was registered |
 """
@@ -83,17 +84,23 @@ class Candidate:
 
 
 def penalised_sharpe(returns: Returns, instability: float = WEIGHTS.instability) -> Finding:
-    """Return the annual Sharpe ratio less its weighted deviation over folds; refuses too few folds or periods."""
-    folds, n = returns.sharpe_of_folds(), len(returns.value)
+    """Return the annual Sharpe ratio less its weighted deviation over folds; refuses too few folds or periods.
+
+    Where there are several paths, it is their mean, less their weighted deviation.
+    """
+    n = len(returns.value)
+    over, each = ("paths", np.array(returns.of_paths)) if returns.of_paths else ("folds", returns.sharpe_of_folds())
     if n < PERIODS_MIN:
         return refused(f"{n} periods out of sample, at least {PERIODS_MIN} are needed")
-    if len(folds) < FOLDS_MIN:
-        return refused(f"{len(folds)} folds, at least {FOLDS_MIN} are needed to see how a Sharpe ratio spreads")
-    if not np.isfinite(folds).all():
-        return refused("a fold has return without risk: its Sharpe ratio is infinite")
-    whole, spread = returns.sharpe(), float(folds.std(ddof=1))
+    if len(each) < FOLDS_MIN:
+        return refused(f"{len(each)} {over}, at least {FOLDS_MIN} are needed to see how a Sharpe ratio spreads")
+    if not np.isfinite(each).all():
+        return refused(f"a {over[:-1]} has return without risk: its Sharpe ratio is infinite")
+    whole = float(each.mean()) if returns.of_paths else returns.sharpe()
+    spread = float(each.std(ddof=1))
     value = whole - instability * spread
-    return found(value, "Sharpe ratio less its spread over folds", sharpe=whole, spread=spread, folds=folds.tolist())
+    says = f"Sharpe ratio less its spread over {over}"
+    return found(value, says, sharpe=whole, spread=spread, over=over, **{over: each.tolist()})
 
 
 def objective(candidate: Candidate, weights: Weights = WEIGHTS) -> Finding:

@@ -1,4 +1,8 @@
-"""The ranked table: candidates by their score, with every term, and below it what luck could have done."""
+"""The ranked table: candidates by their score, with every term, and below it what luck could have done.
+
+Candidates whose models were trained on rows after those that they were judged on (k-fold, combinatorial) are no rivals
+of those that were walked forward: they stand below them without a rank, and are named.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +17,23 @@ from offline.selection.trials import Trials
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A candidate with its score and the probability that its Sharpe ratio is skill."""
+    """A candidate with its score and the probability that its Sharpe ratio is skill.
+
+    Parameters
+    ----------
+    rank
+        From 1; None without a score, and of one that saw later rows where others did not.
+    """
 
     candidate: Candidate
     score: Finding
     skill: Finding
+    rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates, the best first; those without a score last, in the order they came in.
+    """Candidates, the best first; then those that saw later rows; those without a score last, as they came in.
 
     Parameters
     ----------
@@ -44,7 +55,13 @@ class Ranking:
             "n_trials": len(self.trials),
             "n_failed": self.trials.n_failed,
             "ranking": [
-                {"label": p.candidate.label, "score": p.score.as_json(), "deflated_sharpe": p.skill.as_json()}
+                {
+                    "label": p.candidate.label,
+                    "rank": p.rank,
+                    "causal": p.candidate.returns.causal,
+                    "score": p.score.as_json(),
+                    "deflated_sharpe": p.skill.as_json(),
+                }
                 for p in self.places
             ],
             **{name: finding.as_json() for name, finding in self.luck.items()},
@@ -55,18 +72,29 @@ class Ranking:
         table = Table(box=None, pad_edge=False)
         for name in ("", "model", "score", "Sharpe", "± folds", "ECE", "ms", "skill"):
             table.add_column(name, justify="left" if name == "model" else "right", no_wrap=name != "model")
-        for number, p in enumerate(self.places, 1):
+        for p in self.places:
             of = p.score.numbers
+            # A star leads to the remark below.
+            skill = _shown(p.skill.value, 2) + ("*" if p.skill.numbers.get("deflated") is False else "")
             table.add_row(
-                str(number) if p.score.value is not None else "-", p.candidate.label, _shown(p.score.value, 2),
+                "-" if p.rank is None else str(p.rank), p.candidate.label, _shown(p.score.value, 2),
                 _shown(of.get("sharpe"), 2), _shown(of.get("spread"), 2), _shown(p.candidate.ece, 3),
-                _shown(p.candidate.latency_ms, 3), _shown(p.skill.value, 2),
+                _shown(p.candidate.latency_ms, 3), skill,
             )  # fmt: skip
         return table
 
     def remarks(self) -> list[str]:
-        """Return what stands below the table: the luck of the experiment, and each refusal once."""
+        """Return what stands below the table: the luck of the experiment, who saw later rows, each refusal once."""
         out = [f"{name}: {_said(finding)}" for name, finding in self.luck.items()]
+        out += [f"* {p.skill.says}" for p in self.places if p.skill.numbers.get("deflated") is False]
+        seers = [p.candidate.label for p in self.places if not p.candidate.returns.causal]
+        if seers:
+            verdict = (
+                "not ranked beside others"
+                if len(seers) < len(self.places)
+                else "no such returns could have been earned"
+            )
+            out.append(f"not causal: {', '.join(seers)}: judged by models that were trained on later rows, {verdict}")
         for p in self.places:
             out += [f"{p.candidate.label}: {f.says}" for f in (p.score, p.skill) if f.why_not]
         return list(dict.fromkeys(out))
@@ -74,8 +102,14 @@ class Ranking:
 
 def rank(candidates: list[Candidate], trials: Trials, weights: Weights = WEIGHTS, *, seed: int = 0) -> Ranking:
     """Return the ranking of candidates of one experiment; equal scores keep their order."""
-    places = [Place(c, objective(c, weights), deflated_sharpe(c.returns, trials)) for c in candidates]
-    places.sort(key=lambda p: (p.score.value is None, -(p.score.value or 0.0)))
+    found = [(c, objective(c, weights)) for c in candidates]
+    found.sort(key=lambda f: (f[1].value is None, not f[0].returns.causal, -(f[1].value or 0.0)))
+    any_causal = any(c.returns.causal for c in candidates)
+    places = [
+        Place(c, score, deflated_sharpe(c.returns, trials),
+              number if score.value is not None and (c.returns.causal or not any_causal) else None)
+        for number, (c, score) in enumerate(found, 1)
+    ]  # fmt: skip
     luck = {"overfitting": overfitting(trials), "superiority": superiority(trials, seed)}
     return Ranking(tuple(places), luck, weights, trials)
 

@@ -14,7 +14,10 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 OVERLAP_MIN = 0.5
-"""Trials of which fewer than half of the periods are common to all were not tried on the same history."""
+"""Trials whose common time has fewer than half of all their periods were not tried on the same history."""
+UNSTATED = 0
+"""Length of the periods of returns that were written before it was: each was booked whole when its label ended."""
+PERIODS = {3_600_000_000_000: "hours", 86_400_000_000_000: "days", UNSTATED: "periods of an older version"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,22 @@ class Returns:
     fold
         Shape (n,), which fold the period was held out of, from 0.
     periods_a_year
-        How many such periods a year has: 252 of session days.
+        How many such periods a year has in which the market is open, a nominal number: 252 of session days.
+    period_ns
+        Length of a period; ``UNSTATED`` of returns that an older version wrote.
+    of_paths
+        Annual Sharpe ratio of each path through time, of combinatorial validation; empty where there is one path.
+    causal
+        Whether each period was judged by models that were trained on earlier rows alone.
     """
 
     ts_ns: I64
     value: F64
     fold: I64
     periods_a_year: float
+    period_ns: int
+    of_paths: tuple[float, ...] = ()
+    causal: bool = True
 
     def __post_init__(self) -> None:
         """Refuse returns that are no series.
@@ -55,6 +67,8 @@ class Returns:
             raise ConfigError("returns", "value", "values that are no numbers", "finite returns; 0 where flat")
         if not self.periods_a_year > 0:
             raise ConfigError("returns", "periods_a_year", self.periods_a_year, "above 0")
+        if self.period_ns < 0:
+            raise ConfigError("returns", "period_ns", self.period_ns, "above 0")
 
     def sharpe(self) -> float:
         """Return the annual Sharpe ratio; NaN of fewer than two returns."""
@@ -112,9 +126,12 @@ class Trials:
     common: I64 = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find the periods that all trials have."""
-        times = [t.returns.ts_ns for t in self.finished]
-        common = reduce(np.intersect1d, times) if times else np.zeros(0, np.int64)
+        """Find the periods of the time that all trials have: those of any of them."""
+        times = [t.returns.ts_ns for t in self.finished if len(t.returns.ts_ns)]
+        common = np.zeros(0, np.int64)
+        if times and len(times) == len(self.finished):
+            every = reduce(np.union1d, times)
+            common = every[(every >= max(t[0] for t in times)) & (every <= min(t[-1] for t in times))]
         object.__setattr__(self, "common", common)
 
     def __len__(self) -> int:
@@ -122,14 +139,22 @@ class Trials:
         return len(self.finished)
 
     def matrix(self) -> F64:
-        """Return the returns of the common periods, shape (n, n_trials)."""
-        rows = [t.returns.value[np.isin(t.returns.ts_ns, self.common)] for t in self.finished]
-        return np.stack(rows, axis=1) if rows else np.zeros((0, 0))
+        """Return the returns of the common periods, shape (n, n_trials); 0 of a trial that has none in one: flat."""
+        out = np.zeros((len(self.common), len(self.finished)))
+        for k, t in enumerate(self.finished):
+            inside = np.isin(t.returns.ts_ns, self.common)
+            out[np.searchsorted(self.common, t.returns.ts_ns[inside]), k] = t.returns.value[inside]
+        return out
 
     def overlap(self) -> float:
-        """Return the share of the longest trial's periods that all trials have, 0 to 1."""
-        longest = max((len(t.returns.ts_ns) for t in self.finished), default=0)
-        return len(self.common) / longest if longest else 0.0
+        """Return the share of all periods that lies in the time that all trials have, 0 to 1."""
+        times = [t.returns.ts_ns for t in self.finished]
+        every = len(reduce(np.union1d, times)) if times else 0
+        return len(self.common) / every if every else 0.0
+
+    def periods(self) -> tuple[int, ...]:
+        """Return the lengths of period that trials have, nanoseconds, ascending."""
+        return tuple(sorted({t.returns.period_ns for t in self.finished}))
 
     def sharpes(self) -> F64:
         """Return the Sharpe ratio of a period of each trial, shape (n_trials,); 0 of one that never traded."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from offline.statistics.moments import F64, NORMAL, deviation, kept, kurtosis, skewness
-from offline.statistics.sharpe import sharpe_of_period, variance_of_sharpe
+from offline.statistics.sharpe import sharpe_estimate, sharpe_of_period, variance_of_sharpe
 from processors.errors import ConfigError
 
 EULER = 0.5772156649015329
@@ -61,6 +61,34 @@ def probabilistic_sharpe_ratio(returns: F64, benchmark: float = 0.0, risk_free: 
     if len(x) < 2 or x.min() == x.max():
         return math.nan
     return probabilistic_sharpe(sharpe_of_period(x, risk_free), benchmark, len(x), skewness(x), kurtosis(x))
+
+
+def dependent_probabilistic_sharpe_ratio(returns: F64, benchmark: float = 0.0) -> float:
+    """Return the probability that the true Sharpe ratio is above a benchmark, of returns that may hang together.
+
+    The standard error is the larger of that of independent returns with their moments and that of dependent ones:
+    the second alone is too small in short series.
+
+    Parameters
+    ----------
+    returns
+        Shape (n,).
+    benchmark
+        Sharpe ratio of a period to beat.
+
+    Returns
+    -------
+    NaN of fewer than two different returns.
+
+    References
+    ----------
+    Lo (2002), equation 15, in the place of the variance of Bailey and Lopez de Prado (2012), equation 11.
+    """
+    x = kept(returns)
+    if len(x) < 2 or x.min() == x.max():
+        return math.nan
+    error = max(sharpe_estimate(x, method=method).standard_error for method in ("moments", "hac"))
+    return NORMAL.cdf((sharpe_of_period(x) - benchmark) / error) if error > 0.0 else math.nan
 
 
 def expected_maximum_sharpe(n_trials: int, variance_of_trials: float) -> float:

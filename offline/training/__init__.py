@@ -5,7 +5,8 @@ fitting: one fit with its calibration and its conformal offsets.
 folds: which rows train and which judge, by the recipe.
 tuning: which parameters of a grid each training window chooses.
 walk: every fold, and what its model says of rows that it has not seen.
-returns: what a simple position would have earned on them.
+returns: what a simple position would have earned on them; marking: bar by bar; periods: booked in which hours or days.
+experiment: whose trial a run is.
 deploy: the last fit, of all rows, as one file through the gate.
 run: all of it, and into the registry.
 by_cluster: a network refined for each cluster of instruments, judged beside the one it began with.

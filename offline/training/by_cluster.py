@@ -28,6 +28,7 @@ from offline.training.beside import beside_base, limits_of
 from offline.training.cluster_rows import ClusterRows, cluster_rows, enough, sizes_of, stem_of
 from offline.training.conformal import card_fields
 from offline.training.deploy import Deployed, card_of, export
+from offline.training.experiment import experiment_of
 from offline.training.fitting import Progress, Trained, fit, samples_of, with_head
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import ROWS_MIN, Parts, parts_of
@@ -132,7 +133,7 @@ def refine(
     base
         Of ``run`` with ``keep_basis``; the checkpoints of its folds are deleted at the end.
     experiment
-        Whose trial the base is; those of a cluster have its name behind it. The recipe's name where None.
+        Whose trial the base is; those of a cluster have its name behind it. That of what is predicted where None.
 
     Raises
     ------
@@ -161,7 +162,15 @@ def refine(
     for one in begun:
         if judged[one.name]:
             tuned[one.name] = _finished(
-                recipe, base, one, judged[one.name], last, offered, registry, experiment or recipe.recipe_id, progress
+                recipe,
+                base,
+                one,
+                judged[one.name],
+                last,
+                offered,
+                registry,
+                experiment or experiment_of(recipe),
+                progress,
             )
         else:
             too_few.append(TooFew(one.name, one.data.symbols, {**sizes_of(one.parts(last)), "judged": 0}))

@@ -1,89 +1,175 @@
 """What a simple position would have earned on rows out of sample: no backtest, a yardstick that all models share.
 
 At each row the side that is the likelier one is taken for one horizon, with a size that grows with how likely it is and
-shrinks with volatility, unless what it may gain is less than the spread. Each row pays its whole spread, and is booked
-when its label is known: no netting of what overlaps, no impact, no funding.
+shrinks with volatility, unless what it may gain is less than what the score stage takes a round trip to cost, or that
+is not known. Positions of a symbol that are open together are one exposure, marked to market at every bar
+(``marking``); its changes pay half the spread, the fee and the slippage of the score stage's configuration. No impact
+beyond that slippage, no funding, no caps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offline.datasets.training_set import TrainingSet
 from offline.selection.trials import Returns
+from offline.training.marking import marked
+from offline.training.periods import DAY_NS, HOUR_NS, calendars_of, open_periods, period_of, periods_a_year
 from offline.training.walk import Walked
+from processors.score.annual import bars_per_year
+from processors.score.config import ScoreConfig
+from processors.score.costs import costs_of
+from schemas.instruments import load_instruments
+from schemas.timeframes import SESSION
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 VOL_TARGET = 0.12
 """Of a year, were all rows taken and independent."""
-HOUR_NS, DAY_NS = 3_600_000_000_000, 86_400_000_000_000
-YEAR_NS = 365.25 * DAY_NS
 DAYS_MIN = 60
 """Fewer days out of sample are told by the hour: days would be too few to tell anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Rows out of sample with what was said and what came of them, ascending by time.
+class Market:
+    """Rows in which positions are opened, held and closed, by symbol, then time.
 
     Parameters
     ----------
-    ts_ns, end_ns
-        Shape (n,): end of the bar, and when the outcome is known.
-    probability
-        Shape (n,), of up.
-    move, unit
-        Shape (n,): log return over the horizon in units, and the unit, ``realized_vol * sqrt(horizon_bars)``.
-    mean_size
-        Shape (n,), mean absolute move that was known before.
-    spread_bp
-        Shape (n,); NaN where it is not known costs nothing.
-    fold
-        Shape (n,), from 0.
+    symbol, ts_ns
+        Shape (m,): position among ``symbols``, ascending, and end of the bar.
+    close, volume, adv_pct, spread_bp
+        Shape (m,), ``meta`` of the gold rows.
     """
 
+    timeframe: str
+    symbols: tuple[str, ...]
+    symbol: I64
     ts_ns: I64
-    end_ns: I64
+    close: F64
+    volume: F64
+    adv_pct: F64
+    spread_bp: F64
+
+    def side_costs(self, config: ScoreConfig) -> F64:
+        """Return what it costs to enter or to leave at each row, as a fraction; NaN where score would not trade."""
+        instruments = load_instruments()
+        of_symbol = np.array([instruments.by_symbol.get(s, -1) for s in self.symbols], np.int64)
+        at = of_symbol[self.symbol]
+        costs = costs_of(
+            config, instruments, at, close=self.close, volume=self.volume, adv_pct=self.adv_pct,
+            spread_bp=self.spread_bp,
+        )  # fmt: skip
+        return np.where(costs.no_spread | costs.no_adv | (at < 0), np.nan, 0.5 * costs.round_trip)
+
+    def ends(self, begin: I64, end_ns: I64) -> I64:
+        """Return the row of the same symbol at or after each time, its last one where the rows end before."""
+        out = np.empty(len(begin), np.int64)
+        symbol = self.symbol[begin]
+        for code in np.unique(symbol):
+            first, last = np.searchsorted(self.symbol, (code, code + 1))
+            mine = symbol == code
+            found = first + np.searchsorted(self.ts_ns[first:last], end_ns[mine])
+            out[mine] = np.minimum(found, last - 1)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said of some rows of a market, ascending by time, then symbol.
+
+    Parameters
+    ----------
+    begin, end
+        Shape (k,): the row, and that of the end of its horizon.
+    probability
+        Shape (k,), of up.
+    unit
+        Shape (k,), ``realized_vol * sqrt(horizon_bars)``.
+    mean_size
+        Shape (k,), mean absolute move in units that was known before.
+    fold
+        Shape (k,), from 0.
+    """
+
+    begin: I64
+    end: I64
     probability: F64
-    move: F64
     unit: F64
     mean_size: F64
-    spread_bp: F64
     fold: I64
 
 
-def returns_of(data: TrainingSet, walked: Walked) -> Returns:
-    """Return the returns of each hour, or day where there are many, of the walk's first path."""
-    rows, sample = walked.rows, walked.sample
+def returns_of(data: TrainingSet, walked: Walked, config: ScoreConfig | None = None) -> Returns:
+    """Return the returns of each hour, or day where there are many, of the walk's first path.
+
+    Where there are several paths, the annual Sharpe ratio of each stands beside.
+
+    Parameters
+    ----------
+    config
+        Costs; those of the environment where None.
+    """
+    market = market_of(data)
+    numbers = np.unique(np.concatenate([f.path for f in walked.folds])).tolist()
+    made = [net_returns(market, said_on(data, market, walked, number), config) for number in numbers]
+    # A model that was trained on rows after those that it judges has seen what came of them.
+    causal = all(f.sheet.train_until_ns <= f.sheet.test_from_ns for f in walked.folds)
+    # A path that never traded has neither return nor risk.
+    of_paths = tuple(np.nan_to_num([r.sharpe() for r in made], nan=0.0).tolist()) if len(made) > 1 else ()
+    return replace(made[0], of_paths=of_paths, causal=causal)
+
+
+def market_of(data: TrainingSet) -> Market:
+    """Return the rows of a training set, labelled or not."""
+    return Market(data.meta.timeframe, data.symbols, data.symbol, data.ts_ns, data.close, data.volume, data.adv_pct,
+                  data.spread_bp)  # fmt: skip
+
+
+def said_on(data: TrainingSet, market: Market, walked: Walked, number: int) -> Said:
+    """Return what was said on one path of a walk."""
+    parts = [(i, f, f.path == number) for i, f in enumerate(walked.folds)]
+    sample = np.concatenate([f.sample[on] for _, f, on in parts])
+    order = np.lexsort((data.symbol[data.at[sample]], data.ts_ns[data.at[sample]]))
+    sample = sample[order]
     at = data.at[sample]
-    return net_returns(Judged(
-        rows.ts_ns, data.end_ns[sample], rows.probability, rows.move, data.vol[at] * np.sqrt(rows.horizon_bars),
-        np.array([f.mean_size for f in walked.folds])[rows.fold], data.spread_bp[at], rows.fold,
-    ))  # fmt: skip
+    return Said(
+        at, market.ends(at, data.end_ns[sample]), np.concatenate([f.probability[on] for _, f, on in parts])[order],
+        data.vol[at] * np.sqrt(data.meta.horizon_bars),
+        np.concatenate([np.full(int(on.sum()), f.mean_size) for _, f, on in parts])[order],
+        np.concatenate([np.full(int(on.sum()), i) for i, _, on in parts])[order],
+    )  # fmt: skip
 
 
-def net_returns(judged: Judged) -> Returns:
-    """Return the returns of each hour, or day where there are many, net of the spread."""
-    unit = judged.unit
-    spread = np.nan_to_num(judged.spread_bp, nan=0.0) * 1e-4
-    edge = 2.0 * judged.probability - 1.0
-    taken = (np.abs(edge) * judged.mean_size * unit > spread) & (unit > 0.0)
-    span_ns = int(judged.ts_ns[-1] - judged.ts_ns[0])
-    # Rows a year at the pace of the sample; each is given the same share of the year's variance.
-    per_year = len(unit) / max(span_ns, HOUR_NS) * YEAR_NS
-    size = np.where(taken, edge * VOL_TARGET / np.sqrt(per_year) / np.where(unit > 0.0, unit, 1.0), 0.0)
-    earned = size * np.expm1(judged.move * unit) - np.abs(size) * spread
-    period_ns = DAY_NS if span_ns > DAYS_MIN * DAY_NS else HOUR_NS
-    return _by_period(judged.end_ns, judged.fold, earned, period_ns)
+def net_returns(market: Market, said: Said, config: ScoreConfig | None = None) -> Returns:
+    """Return what positions by what was said earned, in each period in which a market is open, flat ones too.
 
-
-def _by_period(known_ns: I64, fold: I64, earned: F64, period_ns: int) -> Returns:
-    """Return the sums of each period in which anything is known; of two folds in one period the first has it."""
-    ends = -(-known_ns // period_ns) * period_ns
-    times, first, group = np.unique(ends, return_index=True, return_inverse=True)
-    value: F64 = np.bincount(group, weights=earned, minlength=len(times)).astype(np.float64)
-    years = max(int(times[-1] - times[0]) + period_ns, period_ns) / YEAR_NS
-    return Returns(times, value, np.maximum.accumulate(fold[first]), len(times) / years)
+    Parameters
+    ----------
+    config
+        Costs; those of the environment where None.
+    """
+    side = market.side_costs(config or ScoreConfig.from_environment())
+    edge = 2.0 * said.probability - 1.0
+    # Where the cost is unknown the comparison is false: no trade.
+    taken = np.abs(edge) * said.mean_size * said.unit > 2.0 * side[said.begin]
+    taken &= (said.unit > 0.0) & (said.end > said.begin)
+    calendars = calendars_of(market.symbols)
+    # Each row is given the same share of the year's variance.
+    rows_a_year = sum(bars_per_year(calendars_of((s,))[0], market.timeframe) for s in market.symbols)
+    size = edge[taken] * VOL_TARGET / np.sqrt(rows_a_year) / said.unit[taken]
+    earned = marked(market.close, side, market.symbol, said.begin[taken], said.end[taken], size)
+    spoken_ns = market.ts_ns[said.begin]
+    from_ns, to_ns = int(spoken_ns[0]), int(market.ts_ns[said.end].max())
+    by_day = market.timeframe == SESSION or to_ns - from_ns > DAYS_MIN * DAY_NS
+    period_ns = DAY_NS if by_day else HOUR_NS
+    rows = np.flatnonzero((market.ts_ns >= from_ns) & (market.ts_ns <= to_ns))
+    period = period_of(market.ts_ns[rows], period_ns)
+    times = np.union1d(open_periods(calendars, market.timeframe, period_ns, from_ns, to_ns), period)
+    value: F64 = np.bincount(np.searchsorted(times, period), earned[rows], len(times)).astype(np.float64)
+    # A period is of the fold that spoke last in it.
+    spoke = np.searchsorted(spoken_ns, times, side="right") - 1
+    a_year = periods_a_year(calendars, market.timeframe, period_ns)
+    return Returns(times, value, said.fold[np.maximum(spoke, 0)], float(a_year), period_ns)

@@ -19,6 +19,7 @@ from offline.registry.versions import ModelVersion
 from offline.selection.trials import Returns
 from offline.train_baseline import write_model
 from offline.training.deploy import Deployed, deploy, fit_away
+from offline.training.experiment import experiment_of
 from offline.training.fitting import Progress
 from offline.training.returns import returns_of
 from offline.training.table import LIMITS, measures
@@ -109,7 +110,7 @@ def run(
     work
         Folder of what is done so far; what is of this recipe and these rows is used again.
     experiment
-        Whose trial it is; the recipe's name where None.
+        Whose trial it is; that of what is predicted where None.
     until_ns
         Event time that no label of training may pass: what comes after is left to be scored. All where None.
     workers
@@ -130,7 +131,7 @@ def run(
         data = data.before(until_ns)
         # The reasons were counted over all rows: of those up to then only the sum is known.
         dropped = {UNKNOWN_BY_THEN: len(data.x) - len(data)} if len(data.x) > len(data) else {}
-    name = experiment or recipe.recipe_id
+    name = experiment or experiment_of(recipe)
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
     folder.mkdir(parents=True, exist_ok=True)
     with trial_of(registry, name, recipe, {}) as done:

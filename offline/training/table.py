@@ -11,7 +11,7 @@ from offline.reliability import brier
 
 LIMITS = (
     "Labels overlap, so rows are fewer than they look: as many as times over the horizon, and symbols move together.",
-    "A Sharpe ratio here is of a position that pays its whole spread on every row, without impact, funding or netting.",
+    "A Sharpe ratio here is of net positions marked to market that pay spread, fee and slippage; no funding, no caps.",
     "An interval that holds zero is no evidence of skill, and a few days hold one market only.",
 )
 

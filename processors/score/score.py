@@ -14,12 +14,13 @@ from processors.score import kernel as k
 from processors.score.adaptive import Outcomes
 from processors.score.annual import bars_per_year
 from processors.score.config import ScoreConfig
+from processors.score.costs import Costs, costs_of
 from processors.score.inputs import input_matrix
 from processors.score.model import Model, Outputs
 from processors.score.window import Windows, spread, windows_of
 from processors.times import LONG_AGO
 from schemas.features import pack_ref
-from schemas.instruments import ASSET_CLASSES, PRICE_BASES, Instruments, load_instruments
+from schemas.instruments import Instruments, load_instruments
 from schemas.registry import load_registry
 
 FATES = (
@@ -37,8 +38,6 @@ ENSEMBLE = "single"
 
 VOL_BAR_MAX = 10.0
 """No price has a volatility of 1,000 % a bar: the row is broken."""
-SPREAD_BP_MAX = 1e4
-"""A spread of the whole price costs all there is; more of it is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +195,14 @@ def _signals(model: Model, config: ScoreConfig, gold: Columns, said: Outputs, in
         rows[k.INTERVAL_LO], rows[k.INTERVAL_HI] = said.bounds.T
         rows[k.FROM_MEAN] = 0.0
     _fill_bars_per_year(gold, instruments, at, rows)
-    unknown_adv = _fill_costs(config, gold, instruments, at, rows)
+    costs = _fill_costs(config, gold, instruments, at, rows)
     out = np.empty((k.N_OUT, n))
     k.decide_rows(rows, config.kelly_fraction, config.vol_target_annual, config.max_nav_per_symbol, out)
     validity = np.full(n, np.nan) if model.validity is None else model.validity.of(input_matrix(gold, card.inputs))
     gates = np.zeros(n, np.int64)
     for bit, held in enumerate(
         (
-            _ints(gold, "quality.stale") != 0, np.isnan(_floats(gold, "meta.spread_bp")), unknown_adv,
+            _ints(gold, "quality.stale") != 0, costs.no_spread, costs.no_adv,
             out[k.KELLY] == 0, _ints(gold, "quality.gap") != 0, _has_drifted_input(model, gold),
             validity < config.validity_min,
         )
@@ -268,26 +267,12 @@ def _fill_bars_per_year(gold: Columns, instruments: Instruments, at: I64, rows: 
             rows[k.BARS_PER_YEAR, here] = bars_per_year(instruments.calendars[calendar], STRINGS.text(int(code)))
 
 
-def _fill_costs(config: ScoreConfig, gold: Columns, instruments: Instruments, at: I64, rows: F64) -> NDArray[np.bool_]:
-    """Fill the cost of the round trip and the cap by daily volume; return where trades are published but no ADV is.
-
-    Slippage is that of the largest position that the caps allow: the size depends on the cost, and this breaks the
-    circle on the careful side. Markets that publish no volume (spot FX) have neither that cap nor that slippage.
-    """
-    close, volume, adv_pct = (_floats(gold, f"meta.{name}") for name in ("close", "volume", "adv_pct"))
-    multiplier = np.array([r.multiplier for r in instruments.rows])[at]
-    fee = np.array([config.fee_bps[ASSET_CLASSES[a]] for a in instruments.asset_class])[at]
-    # Crossed quotes cost nothing to cross, but pay nothing either.
-    spread = np.nan_to_num(np.clip(_floats(gold, "meta.spread_bp"), 0.0, SPREAD_BP_MAX), nan=0.0)
-    with np.errstate(all="ignore"):
-        adv = volume / adv_pct * 100.0 * close * multiplier
-        known = (adv_pct > 0) & (volume > 0) & (adv > 0) & np.isfinite(adv)
-        adv[~known] = np.inf
-        share = np.minimum(config.max_nav_per_symbol * config.nav / adv, config.max_adv_share)
-    side_bps = fee + 0.5 * spread + config.slippage_bps_per_adv_share * share
-    rows[k.COST] = 2.0 * side_bps * 1e-4
-    rows[k.ADV_NAV_FRAC] = config.max_adv_share * adv / config.nav
-    return np.asarray(~known & (instruments.price_basis[at] == PRICE_BASES.index("trade")))
+def _fill_costs(config: ScoreConfig, gold: Columns, instruments: Instruments, at: I64, rows: F64) -> Costs:
+    """Fill the cost of the round trip and the cap by daily volume; return them with what is not known."""
+    meta = {name: _floats(gold, f"meta.{name}") for name in ("close", "volume", "adv_pct", "spread_bp")}
+    costs = costs_of(config, instruments, at, **meta)
+    rows[k.COST], rows[k.ADV_NAV_FRAC] = costs.round_trip, costs.adv_nav_frac
+    return costs
 
 
 @cache

@@ -1,6 +1,7 @@
 """``mps models``: what is registered is listed, shown, ranked and printed, for people and as JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -9,13 +10,19 @@ from cli.main import cli
 from offline.registry.place import Place
 from offline.registry.registry import Registry
 from processors.errors import ConfigError
+from tests.offline.registry.made import evidence, model_file, returns
 from tests.offline.registry.sample import fill
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    fill(Registry(Place.of_folder(folder / "registry")), folder)
+    registry = Registry(Place.of_folder(folder / "registry"))
+    fill(registry, folder)
+    # Another recipe for the same target: its returns saw later rows.
+    seer = replace(returns(n=756, mean=0.002, seed=99), of_paths=(3.0, 3.2, 3.1, 2.9), causal=False)
+    file = model_file(folder / "trees.onnx", 0.3)
+    registry.register("fx_trees", file, evidence("fx_15m", recipe_id="fx_trees", returns=seer))
     return folder
 
 
@@ -60,6 +67,21 @@ def test_models_are_ranked_with_what_luck_could_do(ask):
     text = ask("compare", "fx_15m", "--trials")
     assert "trial l2=0.7" in text
     assert "overfitting: 0." in text
+
+
+def test_versions_of_several_recipes_are_ranked_together(ask):
+    """By number and alias after each name; what saw later rows stands below, without a rank, and is named."""
+    got = json.loads(ask("compare", "fx_15m", "champion", "fx_trees", "--json"))
+    assert [(r["label"], r["rank"], r["causal"]) for r in got["ranking"]] == [
+        ("fx_15m@1", 1, True),
+        ("fx_trees@1", None, False),
+    ]
+    assert got["ranking"][1]["score"]["numbers"]["sharpe"] == pytest.approx(3.05)
+    whole = json.loads(ask("compare", "fx_trees", "fx_15m", "2", "1", "1", "--json"))
+    assert sorted(r["label"] for r in whole["ranking"]) == ["fx_15m@1", "fx_15m@2", "fx_trees@1"]
+    assert "not causal: fx_trees@1" in ask("compare", "fx_15m", "fx_trees")
+    with pytest.raises(ConfigError, match="registered by a training: fx_15m, fx_trees"):
+        ask("compare", "fx_15m", "fx_bushes")
 
 
 def test_a_card_is_printed_and_written_with_its_plots(ask, tmp_path):

@@ -1,4 +1,4 @@
-"""Scores into returns net of the spread: a yardstick, as training has it, on rows that the model has not seen.
+"""Scores into returns net of costs: a yardstick, as training has it, on rows that the model has not seen.
 
 A horizon's outcome is looked up in the same snapshot that was scored.
 """
@@ -17,7 +17,7 @@ from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
-    from offline.training.returns import Judged
+    from offline.training.returns import Market, Said
 
 RETURNS, REPORT, RECEIPT = "returns.parquet", "report.json", "receipt.json"
 
@@ -52,85 +52,82 @@ def _returns(out: Path, file: Path, lake: str | None) -> dict[str, Any]:
     from offline.training.returns import net_returns
     from offline.training.run import sharpe_of
 
-    judged, made_by = judged_of(file, lake)
-    returns = net_returns(judged)
+    market, said, made_by = scored_market(file, lake)
+    returns = net_returns(market, said)
     columns = {"ts_ns": returns.ts_ns, "value": returns.value}
     content = io.BytesIO()
     pq.write_table(pa.table(columns).replace_schema_metadata({"mps.backtest": json.dumps(made_by, sort_keys=True)}),
                    content)  # fmt: skip
     write_bytes(out / RETURNS, content.getvalue())
     report = {
-        **made_by, "rows": len(judged.ts_ns), "periods": len(returns.value), "periods_a_year": returns.periods_a_year,
+        **made_by, "rows": len(said.begin), "periods": len(returns.value), "periods_a_year": returns.periods_a_year,
         "sharpe": sharpe_of(returns), "return": float(returns.value.sum()),
     }  # fmt: skip
     write_json(out / REPORT, report)
     return report
 
 
-def judged_of(file: Path, lake: str | None) -> "tuple[Judged, dict[str, Any]]":
-    """Return scored rows with their outcomes, and what made the scores.
+def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str, Any]]":
+    """Return the rows of the snapshot, what the scores said of them, and what made the scores.
 
     Raises
     ------
     ConfigError
         The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
     """
+    from offline.labels import STRETCH_MAX, forward_log_return
     from offline.registry.registry import Registry
-    from offline.training.returns import Judged
+    from offline.training.returns import Said
+    from schemas.timeframes import TIMEFRAME_NS
 
     scores, made_by = read_scores(file)
     model = Registry().load(made_by["model"], str(made_by["version"]))
     if model.sha256 != made_by["model_sha256"]:
         raise ConfigError(str(file), "model_sha256", made_by["model_sha256"], f"{model.sha256}, that of {model.where}")
     card = model.card
+    ((tf, horizon),) = card.horizon_bars.items()
     ts_ns, probability = (scores.column(n).to_numpy() for n in ("ts_ns", "prob_up"))
     assert not len(ts_ns) or int(ts_ns.min()) > made_by["trained_until_ns"], "a scored row was seen in training"
-    found = _outcomes(scores, made_by["snapshot"], lake)
-    tfs, labels = (scores.column(n).to_pylist() for n in ("tf", "regime"))
-    size = np.array([
-        0.5 * (card.gain_vols[tf][at] + card.loss_vols[tf][at])
-        for tf, at in zip(tfs, (card.regimes.index(r) for r in labels), strict=True)
-    ])  # fmt: skip
-    unit = found["vol"] * np.sqrt(scores.column("horizon_bars").to_numpy())
-    known = np.flatnonzero(np.isfinite(found["value"]) & (unit > 0))
-    if not len(known):
-        raise ConfigError(str(file), "rows whose horizon has ended", 0, "scores of rows with later rows behind them")
-    known = known[np.argsort(ts_ns[known], kind="stable")]
-    return Judged(
-        ts_ns[known], found["end_ns"][known], probability[known], found["value"][known] / unit[known], unit[known],
-        size[known], found["spread_bp"][known], np.zeros(len(known), np.int64),
-    ), made_by  # fmt: skip
-
-
-def _outcomes(scores: Any, snapshot: str, lake: str | None) -> dict[str, np.ndarray]:
-    """Return of each scored row: log return over its horizon and when it is known, volatility of a bar, spread."""
-    from offline.labels import STRETCH_MAX, forward_log_return
-    from offline.lake.reading import Wanted, read
-    from schemas.timeframes import TIMEFRAME_NS
-
-    names = ("symbol_id", "tf", "ts_ns", "meta_close", "meta_realized_vol", "meta_spread_bp")
-    wanted = Wanted(scores.column("symbol_id").unique().to_pylist(), scores.column("tf").unique().to_pylist(),
-                    columns=names)  # fmt: skip
-    rows = read(lake_at(lake), "gold", wanted, snapshot).to_pandas()
-    # Of two records of one time the last one in the log: the order that they come in.
-    rows = rows.drop_duplicates(["symbol_id", "tf", "ts_ns"], keep="last").reset_index(drop=True)
-    asked = scores.select(["symbol_id", "tf", "ts_ns", "horizon_bars"]).to_pandas()
-    horizon = asked.groupby("tf")["horizon_bars"].first()
-    group = rows.groupby(["symbol_id", "tf"], sort=False).ngroup().to_numpy(np.int64)
-    n = len(rows)
-    value, end_ns = np.empty(n), np.empty(n, np.int64)
+    symbols = tuple(sorted(scores.column("symbol_id").unique().to_pylist()))
+    market, vol = _market(symbols, tf, made_by["snapshot"], lake)
+    m = len(market.ts_ns)
+    value, end_ns = np.empty(m), np.empty(m, np.int64)
     forward_log_return(
-        rows["ts_ns"].to_numpy(np.int64), group, rows["meta_close"].to_numpy(np.float64),
-        rows["tf"].map(TIMEFRAME_NS).to_numpy(np.int64), rows["tf"].map(horizon).to_numpy(np.int64), STRETCH_MAX,
+        market.ts_ns, market.symbol, market.close, np.full(m, TIMEFRAME_NS[tf]), np.full(m, horizon), STRETCH_MAX,
         value, end_ns,
     )  # fmt: skip
-    rows["value"], rows["end_ns"] = value, end_ns
-    joined = asked.merge(rows, how="left", on=["symbol_id", "tf", "ts_ns"], validate="one_to_one")
-    return {
-        "value": joined["value"].to_numpy(np.float64), "end_ns": joined["end_ns"].to_numpy(np.int64),
-        "vol": joined["meta_realized_vol"].to_numpy(np.float64),
-        "spread_bp": joined["meta_spread_bp"].to_numpy(np.float64),
-    }  # fmt: skip
+    row = {key: i for i, key in enumerate(zip(market.symbol.tolist(), market.ts_ns.tolist(), strict=True))}
+    code = {s: i for i, s in enumerate(symbols)}
+    asked = zip(scores.column("symbol_id").to_pylist(), ts_ns.tolist(), strict=True)
+    begin = np.array([row[code[symbol], at] for symbol, at in asked], np.int64)
+    # A horizon that crosses a night or a hole has no outcome, as in training; one that has not ended has none yet.
+    known = np.flatnonzero(np.isfinite(value[begin]))
+    if not len(known):
+        raise ConfigError(str(file), "rows whose horizon has ended", 0, "scores of rows with later rows behind them")
+    known = known[np.lexsort((market.symbol[begin[known]], ts_ns[known]))]
+    at = begin[known]
+    size = [
+        0.5 * (card.gain_vols[tf][place] + card.loss_vols[tf][place])
+        for place in (card.regimes.index(label) for label in scores.column("regime").take(known).to_pylist())
+    ]
+    said = Said(at, market.ends(at, end_ns[at]), probability[known], vol[at] * np.sqrt(horizon), np.array(size),
+                np.zeros(len(at), np.int64))  # fmt: skip
+    return market, said, made_by
+
+
+def _market(symbols: tuple[str, ...], tf: str, snapshot: str, lake: str | None) -> "tuple[Market, np.ndarray]":
+    """Return the rows of a snapshot by symbol and time, and the volatility of a bar at each."""
+    from offline.lake.reading import Wanted, read
+    from offline.training.returns import Market
+
+    names = ("symbol_id", "tf", "ts_ns", "meta_close", "meta_realized_vol", "meta_spread_bp", "meta_volume",
+             "meta_adv_pct")  # fmt: skip
+    rows = read(lake_at(lake), "gold", Wanted(list(symbols), [tf], columns=names), snapshot).to_pandas()
+    # Of two records of one time the last one in the log: the order that they come in.
+    rows = rows.drop_duplicates(["symbol_id", "ts_ns"], keep="last").sort_values(["symbol_id", "ts_ns"])
+    symbol = np.searchsorted(np.array(symbols), rows["symbol_id"].to_numpy(str)).astype(np.int64)
+    close, vol, spread, volume, adv = (rows[name].to_numpy(np.float64) for name in names[3:])
+    return Market(tf, symbols, symbol, rows["ts_ns"].to_numpy(np.int64), close, volume, adv, spread), vol
 
 
 def _lock(run: JobRun, file: Path, evidence: str, days: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from offline.jobs.catalog import JOBS
-from offline.jobs.flows.backtest import RECEIPT, RETURNS, judged_of
+from offline.jobs.flows.backtest import RECEIPT, RETURNS, scored_market
 from offline.jobs.flows.score import read_scores
 from offline.jobs.run import execute
 from offline.lake.reading import open_at, read
@@ -44,15 +44,19 @@ def flow(name, **parameters):
     return execute(JOBS[name], parameters)
 
 
-def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket, monkeypatch):
+def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket, monkeypatch, tmp_path):
     """Trained, promoted, scored, judged and locked; then the lake is compacted, and the snapshot reads as before."""
     monkeypatch.delenv("MPS_MODEL", raising=False)
+    # Without a fee something is traded: a model that never trades has no score, and is not promoted.
+    config = tmp_path / "config.yaml"
+    config.write_text("score: {costs: {fee_bps: {fx: 0}}}")
+    monkeypatch.setenv("MPS_CONFIG", str(config))
     until = int(np.quantile(np.asarray(gold["ts"]), 0.7))
     (model,) = flow("train", recipes=str(recipe), files=str(ticks), until=str(until)).result["models"]
     assert (model["model"], model["version"]) == ("eurusd", 1)
 
     judged = flow("promote", model="eurusd", ece_max=0.5, coverage_off_max=0.5, deploy=True).result
-    assert judged["promoted"] == "eurusd@1"
+    assert judged["promoted"] == "eurusd@1", judged
     assert Registry().find("eurusd", "champion").version == 1
     assert load_model(model_path()).sha256 == model["sha256"]
 
@@ -84,11 +88,12 @@ def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket
     assert read(lake, "gold", at=made_by["snapshot"]).equals(before)
     assert flow("compact", tables="gold", closed_days=False).result["compacted"]["gold"]["partitions"] == 0
 
-    outcomes, _ = judged_of(scored.folder / "out" / "scores.parquet", None)
-    close = {int(t): c for t, c in zip(gold["ts"], gold["meta.close"], strict=True)}
-    first = int(outcomes.ts_ns[0])
-    move = np.log(close[int(outcomes.end_ns[0])] / close[first])
-    assert outcomes.move[0] * outcomes.unit[0] == pytest.approx(move, rel=1e-12)
+    market, said, _ = scored_market(scored.folder / "out" / "scores.parquet", None)
+    (horizon,) = load_model(model_path()).card.horizon_bars.values()
+    close = dict(zip(gold["ts"].tolist(), gold["meta.close"].tolist(), strict=True))
+    assert market.close.tolist() == [close[t] for t in market.ts_ns.tolist()]
+    assert np.unique(said.end - said.begin).tolist() == [horizon]
+    assert np.all(np.diff(market.ts_ns[said.begin]) >= 0)
 
 
 def test_compact_says_what_it_does_not_know(mps_home):

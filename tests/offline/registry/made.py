@@ -67,7 +67,7 @@ def out_of_sample(n_times=1200, skill=0.6, seed=0, symbols=("EURUSD:FX", "AIG:US
 def returns(n=400, mean=0.0006, seed=0, folds=4):
     """Return daily returns with an annual Sharpe ratio of about one."""
     value = mean + 0.01 * np.random.default_rng(seed).standard_normal(n)
-    return Returns(START + np.arange(n) * DAY, value, np.arange(n) * folds // n, 252.0)
+    return Returns(START + np.arange(n) * DAY, value, np.arange(n) * folds // n, 252.0, DAY)
 
 
 def evidence(experiment="fx", **changes):

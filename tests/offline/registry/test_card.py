@@ -11,7 +11,7 @@ from offline.registry.card import REQUIRED, check_card, make_card
 from offline.registry.card_text import CUMULATIVE, RELIABILITY, markdown
 from offline.registry.measures import auc_estimate, draws, ece_estimate, mean_estimate, measure, slices
 from offline.registry.plots import cumulative_plot, reliability_plot
-from offline.selection.trials import Trials
+from offline.selection.trials import Trial, Trials
 from processors.errors import ConfigError
 from processors.score.model import Model
 from tests.offline.registry.made import MINUTE, START, evidence, model_file, out_of_sample, returns
@@ -73,6 +73,20 @@ def test_the_numbers_say_what_is_against_the_model(model, card):
     assert any("2 symbols" in line for line in card["seen_limits"])
     narrow = make_card("fx", model, evidence(rows=replace(rows, low=rows.low / 3, high=rows.high / 3)), NONE)
     assert any("hold less than they say" in line for line in narrow["seen_limits"])
+
+
+def test_a_card_says_how_far_its_return_was_earned_in_time(model, card):
+    """Walked forward or not, each path, and whether the probability of skill was deflated."""
+    seer = replace(returns(), of_paths=(0.5, 1.5, 1.0, 2.0), causal=False)
+    one = Trials("fx", (Trial("0", "a", {}, seer),))
+    found = make_card("fx", model, evidence(returns=seer), one)
+    assert any("later rows" in line for line in found["seen_limits"])
+    assert any("not deflated, with 1 trials" in line for line in found["seen_limits"])
+    text = markdown(found, {})
+    for said in ("of each path | 0.50, 1.50, 1.00, 2.00", "not causal", "less its spread | ", "(probabilistic Sharpe)"):
+        assert said in text
+    assert not any("later rows" in line for line in card["seen_limits"])
+    assert "earlier rows alone" in markdown(card, {})
 
 
 def test_a_symbol_that_is_served_much_worse_is_named_and_others_are_not(model, card):

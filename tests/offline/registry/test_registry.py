@@ -9,13 +9,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from offline.registry.evidence import RETURNS, SHEET, Evidence
 from offline.registry.place import ARTIFACTS, DB, Place
 from offline.registry.registry import Registry
 from offline.registry.signature import Served
+from offline.selection.luck import deflated_sharpe
+from offline.selection.trials import UNSTATED, Trial, Trials
 from processors.errors import ConfigError
-from tests.offline.registry.made import PACK, evidence, model_file, returns
+from tests.offline.registry.made import DAY, PACK, evidence, model_file, returns
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -59,12 +64,14 @@ def test_a_registered_model_is_found_by_number_and_alias_and_loads_whole(registr
 
 def test_evidence_comes_back_as_it_was_given(registry, tmp_path):
     """Every array and every field, through Parquet and JSON."""
-    given = evidence()
+    given = evidence(returns=replace(returns(), of_paths=(0.5, -0.25), causal=False))
     got = registry.evidence(registry.register("fx", model_file(tmp_path / "m.onnx"), given))
     for name in ("ts_ns", "symbol", "regime", "fold", "probability", "up", "move", "low", "high", "base_rate"):
         assert getattr(got.rows, name).tobytes() == getattr(given.rows, name).tobytes()
     for name in ("ts_ns", "value", "fold"):
         assert getattr(got.returns, name).tobytes() == getattr(given.returns, name).tobytes()
+    for name in ("periods_a_year", "period_ns", "of_paths", "causal"):
+        assert getattr(got.returns, name) == getattr(given.returns, name)
     assert got.importance.tobytes() == given.importance.tobytes()
     for name in ("recipe", "method", "dataset", "folds", "inputs", "report", "intended_use", "limits", "experiment"):
         assert getattr(got, name) == getattr(given, name)
@@ -134,6 +141,23 @@ def test_what_lacks_evidence_is_not_registered(registry, tmp_path, changes, of_d
         registry.register("fx", model_file(tmp_path / "m.onnx"), whole)
     assert registry.versions() == []
     assert registry._client.get_experiment_by_name("fx") is None
+
+
+def test_returns_of_an_older_version_are_read_but_not_compared(tmp_path):
+    """Their periods were not stated: they come back bit for bit, and a ratio beside them is refused with the remedy."""
+    given = evidence()
+    given.write(tmp_path)
+    r = given.returns
+    pq.write_table(pa.table({"ts_ns": r.ts_ns, "value": r.value, "fold": r.fold}), tmp_path / RETURNS)
+    with pytest.raises(ConfigError, match="periods_a_year"):
+        Evidence.read(tmp_path)
+    sheet = json.loads((tmp_path / SHEET).read_text())
+    (tmp_path / SHEET).write_text(json.dumps({**sheet, "periods_a_year": 251.3}))
+    old = Evidence.read(tmp_path).returns
+    assert (old.period_ns, old.periods_a_year, old.value.tobytes()) == (UNSTATED, 251.3, r.value.tobytes())
+    assert (r.period_ns, r.periods_a_year) == (DAY, 252.0)
+    said = deflated_sharpe(r, Trials("fx", (Trial("0", "old", {}, old),))).says
+    assert "train again, in a new experiment" in said
 
 
 def test_every_trial_is_counted_with_those_that_came_to_nothing(registry):

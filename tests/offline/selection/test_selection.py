@@ -9,18 +9,23 @@ from offline.selection.luck import BLOCKS, deflated_sharpe, overfitting, summed,
 from offline.selection.objective import Candidate, Weights, objective, penalised_sharpe
 from offline.selection.ranking import rank
 from offline.selection.stability import importance_stability, mid_ranks
-from offline.selection.trials import Returns, Trial, Trials
-from offline.statistics.deflated import expected_maximum_sharpe
+from offline.selection.trials import UNSTATED, Returns, Trial, Trials
+from offline.statistics.deflated import (
+    dependent_probabilistic_sharpe_ratio,
+    expected_maximum_sharpe,
+    probabilistic_sharpe_ratio,
+)
 from processors.errors import ConfigError
 
 DAY = 86_400_000_000_000
+HOUR = DAY // 24
 
 
-def series(value, folds=4, first_day=0, pace=252.0):
+def series(value, folds=4, first_day=0, period=DAY, **more):
     """Return returns of days in folds of equal length."""
     value = np.asarray(value, float)
     n = len(value)
-    return Returns((first_day + np.arange(n)) * DAY, value, np.arange(n) * folds // max(n, 1), pace)
+    return Returns((first_day + np.arange(n)) * DAY, value, np.arange(n) * folds // max(n, 1), 252.0, period, **more)
 
 
 def tried(matrix, n_failed=0):
@@ -76,7 +81,7 @@ def test_the_deflated_ratio_takes_number_and_variance_of_the_trials():
     matrix = noise(k=40)
     matrix[:, 0] += 0.0012
     best = series(matrix[:, 0])
-    few, many = tried(matrix[:, :3]), tried(matrix)
+    few, many = tried(matrix[:, :5]), tried(matrix)
     got = deflated_sharpe(best, many)
     sharpes = matrix.mean(axis=0) / matrix.std(axis=0, ddof=1)
     want = expected_maximum_sharpe(40, sharpes.var(ddof=1)) * math.sqrt(252)
@@ -84,6 +89,60 @@ def test_the_deflated_ratio_takes_number_and_variance_of_the_trials():
     assert got.numbers["luck_sharpe"] == pytest.approx(want)
     assert got.value < deflated_sharpe(best, few).value < deflated_sharpe(best, tried(matrix[:, :1])).value
     assert "no trial" in deflated_sharpe(best, tried(matrix[:, :0])).says
+
+
+def test_a_ratio_of_few_trials_is_not_called_deflated():
+    """Of four trials it is the probability of the model by itself, with a star; of five it is deflated."""
+    matrix = noise(k=5)
+    matrix[:, 0] += 0.001
+    best = series(matrix[:, 0])
+    got = deflated_sharpe(best, tried(matrix[:, :4]))
+    assert got.value == dependent_probabilistic_sharpe_ratio(best.value) > deflated_sharpe(best, tried(matrix)).value
+    assert "not deflated: 4 trials, fewer than 5" in got.says
+    assert deflated_sharpe(best, tried(matrix)).numbers["deflated"]
+    table = rank([Candidate("a", best, 0.01, 1.0)], tried(matrix[:, :4]))
+    assert next(iter(table.as_table().columns[-1].cells)).endswith("*")
+    assert any("not deflated" in r for r in table.remarks())
+
+
+def test_hours_and_days_and_returns_of_older_versions_are_not_mixed():
+    """A model by the day among trials by the hour, and one whose returns were booked whole: refused by name."""
+    matrix = noise(k=6)
+    by_hour = Trials("fx", tuple(Trial(str(i), "t", {}, series(c, period=HOUR)) for i, c in enumerate(matrix.T)))
+    assert "are in hours, days" in deflated_sharpe(series(matrix[:, 0]), by_hour).says
+    old = Trials("fx", tuple(Trial(str(i), "t", {}, series(c, period=UNSTATED)) for i, c in enumerate(matrix.T)))
+    for said in (deflated_sharpe(series(matrix[:, 0], period=UNSTATED), old).says, overfitting(old).says):
+        assert "not marked to market: train again" in said
+
+
+def test_returns_that_hang_together_are_less_sure():
+    """Without skill but with neighbours alike, few are called skilled; as if independent, far more are."""
+    rng = np.random.default_rng(8)
+    steps = rng.standard_normal((400, 503))
+    alike = [0.01 * np.convolve(s, np.ones(4), "valid") for s in steps]
+    robust = np.mean([dependent_probabilistic_sharpe_ratio(x) > 0.95 for x in alike])
+    naive = np.mean([probabilistic_sharpe_ratio(x) > 0.95 for x in alike])
+    assert naive > 0.15
+    assert 0.02 < robust < 0.1
+
+
+def test_paths_take_the_place_of_folds():
+    """Mean and deviation of the paths; two of them are too few, and one that saw later rows has no rank."""
+    matrix = noise(k=6)
+    paths = (0.5, 1.5, 1.0, 2.0)
+    got = penalised_sharpe(series(matrix[:, 0], of_paths=paths, causal=False), 0.5)
+    assert got.value == pytest.approx(1.25 - 0.5 * np.std(paths, ddof=1))
+    assert (got.numbers["over"], got.numbers["paths"]) == ("paths", list(paths))
+    assert "2 paths" in penalised_sharpe(series(matrix[:, 0], of_paths=(1.0, 2.0))).says
+    seer = Candidate("seer", series(matrix[:, 0] + 0.01, causal=False), 0.01, 1.0)
+    honest = Candidate("honest", series(matrix[:, 1]), 0.01, 1.0)
+    both, alone = rank([seer, honest], tried(matrix)), rank([seer], tried(matrix))
+    assert [(p.candidate.label, p.rank) for p in both.places] == [("honest", 1), ("seer", None)]
+    assert both.places[1].score.value > both.places[0].score.value
+    assert [(r["rank"], r["causal"]) for r in both.as_json()["ranking"]] == [(1, True), (None, False)]
+    assert any("not causal: seer" in r and "not ranked beside others" in r for r in both.remarks())
+    assert alone.places[0].rank == 1
+    assert any("could have been earned" in r for r in alone.remarks())
 
 
 def test_luck_is_told_from_skill():
@@ -99,14 +158,14 @@ def test_luck_is_told_from_skill():
 
 
 def test_too_few_trials_or_common_periods_say_nothing():
-    """Four trials, forty days, trials of other years or of another pace: a reason, no number."""
+    """Four trials, forty days, trials of other years or of other periods: a reason, no number."""
     matrix = noise()
     for judge in (overfitting, superiority):
         assert "4 trials of fx, at least 5" in judge(tried(matrix[:, :4])).says
         apart = [Trial(str(i), "t", {}, series(matrix[:, i], first_day=100 * i)) for i in range(6)]
         assert "common to all" in judge(Trials("fx", tuple(apart))).says
-        paces = [Trial(str(i), "t", {}, series(matrix[:, i], pace=252.0 * (1 + i % 2))) for i in range(6)]
-        assert "different lengths" in judge(Trials("fx", tuple(paces))).says
+        mixed = [Trial(str(i), "t", {}, series(matrix[:, i], period=(HOUR, DAY)[i % 2])) for i in range(6)]
+        assert "of fx are in hours, days: name another experiment" in judge(Trials("fx", tuple(mixed))).says
     assert "40 common periods, at least 48" in overfitting(tried(matrix[:40])).says
     assert "20 common periods, at least 30" in superiority(tried(matrix[:20])).says
     assert "no trial ever traded" in superiority(tried(np.zeros((100, 6)))).says
@@ -122,12 +181,19 @@ def test_trials_that_never_traded_do_not_hide_the_others():
 
 
 def test_trials_are_held_against_each_other_where_all_have_returns():
-    """One that begins ten days later takes ten days from all; times stay beside their returns."""
+    """One that begins ten days later takes ten days from all; a hole inside is flat; times stay beside returns."""
     matrix = noise()
     late = Trials("fx", (Trial("0", "a", {}, series(matrix[:, 0])),
                          Trial("1", "b", {}, series(matrix[10:, 1], first_day=10))))  # fmt: skip
     assert late.matrix().tobytes() == np.ascontiguousarray(matrix[10:, :2]).tobytes()
     assert late.overlap() == pytest.approx(290 / 300)
+    there = np.r_[0:50, 60:300]
+    whole = series(matrix[:, 0])
+    holed = Returns(whole.ts_ns[there], matrix[there, 1], whole.fold[there], 252.0, DAY)
+    found = Trials("fx", (Trial("0", "a", {}, whole), Trial("1", "b", {}, holed)))
+    assert found.overlap() == 1.0
+    assert (found.matrix()[50:60, 1] == 0.0).all()
+    assert found.matrix()[there, 1].tobytes() == matrix[there, 1].tobytes()
 
 
 def test_many_periods_are_summed_to_fewer():
@@ -186,4 +252,4 @@ def test_the_table_has_the_best_first_and_refusals_last():
 def test_returns_that_are_no_series_are_refused(ts, value, said):
     """Times that go back, holes, other lengths."""
     with pytest.raises(ConfigError, match=said):
-        Returns(np.array(ts), np.array(value), np.zeros(len(ts), np.int64), 252.0)
+        Returns(np.array(ts), np.array(value), np.zeros(len(ts), np.int64), 252.0, DAY)

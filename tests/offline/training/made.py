@@ -45,6 +45,9 @@ def made(n: int = 2_000, signal: float = 0.6, wild_from: float = 2.0, seed: int 
     symbol = np.repeat(np.arange(2), n)
     at = np.lexsort((symbol, ts))
     end = (ts + HORIZON * MINUTE)[at]
+    # Prices know nothing of the moves: they stand for a market in which nobody earns.
+    close = 1.1 * np.exp(1e-4 * np.random.default_rng(seed + 1).standard_normal((2, n)).cumsum(axis=1)).ravel()
+    unknown = np.full(2 * n, np.nan)
     meta = Meta(
         "made", "0" * 64, "core_value_v1", "p" * 64, ("core_value_v1@" + "p" * 64,), "1m", HORIZON, "forward_return",
         "vol_scaled", "made:1",
@@ -52,7 +55,8 @@ def made(n: int = 2_000, signal: float = 0.6, wild_from: float = 2.0, seed: int 
     return TrainingSet(
         tuple(Input(f"features.x{j}", "raw") for j in range(N_INPUTS)), ("EURUSD:FX", "NZDUSD:FX"),
         ("trend", "meanrev", "stress"), x, symbol, ts, rng.integers(0, 3, 2 * n), np.full(2 * n, 1e-4),
-        np.full(2 * n, 0.2), at, end, end.copy(), move[at], (move[at] > 0).astype(float), move[at], meta,
+        np.full(2 * n, 0.2), close, unknown, unknown, at, end, end.copy(), move[at], (move[at] > 0).astype(float),
+        move[at], meta,
     ).stamped()  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from offline.recipes.recipe import ValidationSpec
 from offline.registry.place import Place
 from offline.registry.registry import Registry
 from offline.training.adaptive import adaptive_intervals
+from offline.training.experiment import experiment_of
 from offline.training.run import run
 from offline.training.walk import walk
 from processors.score.model import Model
@@ -75,6 +76,8 @@ def test_a_grid_is_chosen_inside_each_window_and_registered(tmp_path):
     outcome = run(recipe, made(6_000), {}, tmp_path / "m.onnx", tmp_path / "w", registry=registry, progress=quiet)
     assert {p["min_data_in_leaf"] for p in outcome.report["params"].values()} == {20}
     assert outcome.version.facts["recipe_hash"] == recipe.hash
+    assert outcome.version.facts["experiment"] == experiment_of(recipe)
+    assert len(registry.trials(experiment_of(recipe))) == 1
 
 
 def test_what_comes_after_until_is_not_seen(tmp_path):
