@@ -22,7 +22,7 @@ from processors.runtime.kafka import FencedError, KafkaDriver
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
 from processors.runtime.ports import Path, Sink, Source
-from processors.runtime.restore import LostRecordsError
+from processors.runtime.restore import LostRecordsError, committed_positions
 from processors.runtime.topics import create_changelog
 from schemas.registry import load_registry
 from tests.runtime.echo import CONSENSUS, Echo
@@ -135,6 +135,26 @@ def test_instances_join_and_leave(bootstrap_servers: str, topic_prefix: str, pro
             wait(lambda: second.rows > 1000)
         wait(lambda: first.rows + second.rows >= n)
     assert values(read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)) == offline(given)
+
+
+def test_a_fault_of_the_client_within_a_callback_is_retried(
+    bootstrap_servers: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of the client that fails while partitions are assigned is an attempt that failed, not the end."""
+    n = publish(bootstrap_servers, topic_prefix, batches(200))
+    asked: list[int] = []
+
+    def positions(consumer: Consumer, places: list[TopicPartition], *, accept_loss: bool) -> list[TopicPartition]:
+        asked.append(len(places))
+        if len(asked) == 1:
+            consumer.seek(TopicPartition("of nobody", 0, 0))
+        return committed_positions(consumer, places, accept_loss=accept_loss)
+
+    monkeypatch.setattr(kafka, "committed_positions", positions)
+    driver = driver_of(bootstrap_servers, topic_prefix)
+    with running(driver):
+        wait(lambda: driver.rows >= n)
+    assert len(asked) > 1
 
 
 def test_a_fenced_process_stops(bootstrap_servers: str, topic_prefix: str) -> None:
