@@ -54,7 +54,7 @@ def serve_flows(schedules: Sequence[Schedule], tell: Callable[[str], None]) -> N
     # Prefect ends at an interrupt; told to end before it listens, we do too.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with _server(tell):
+        with prefect_server(tell):
             _serve(schedules, tell)
     except KeyboardInterrupt:
         tell("stopped")
@@ -85,7 +85,7 @@ def _serve(schedules: Sequence[Schedule], tell: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _server(tell: Callable[[str], None]) -> Iterator[None]:
+def prefect_server(tell: Callable[[str], None]) -> Iterator[None]:
     """Have a server: the one that the environment names, or one of our own that ends with us."""
     if os.environ.get(API):
         yield

@@ -11,14 +11,13 @@ transaction), and work resumes from the committed offsets: librdkafka lacks the 
 
 import logging
 import time
-from collections.abc import Callable
-from functools import wraps
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from processors.errors import BackpressureError, PlatformError, QueueFullError, RetryableError
 from processors.runtime.batch import MessageBatch
+from processors.runtime.callbacks import raising_whole
 from processors.runtime.changelog import changelog_batch
 from processors.runtime.config import KafkaConfig, consumer_settings, producer_settings
 from processors.runtime.deadletter import DeadLetterLimit
@@ -54,26 +53,6 @@ class FencedError(PlatformError):
     """Another process took over the transactional id: this one stops."""
 
 
-Handler = Callable[["KafkaDriver", Consumer, list[TopicPartition]], None]
-
-
-def _from_callback(work: Handler) -> Handler:
-    """Let a failed step of a rebalance come out of ``poll`` as an error of ours.
-
-    A ``KafkaException`` that the client's C code raises inside a callback leaves ``poll`` as a bare ``KafkaError``,
-    which is no exception: no ``except`` but a naked one holds it (seen with confluent-kafka 2.16, Python 3.11).
-    """
-
-    @wraps(work)
-    def call(driver: "KafkaDriver", consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            work(driver, consumer, partitions)
-        except KafkaException as e:
-            raise driver._classify(e.args[0]) from e
-
-    return call
-
-
 class KafkaDriver:
     """Runs a pipeline live, exactly once; ``run`` until ``stop``."""
 
@@ -91,7 +70,7 @@ class KafkaDriver:
         self._next_offset: dict[tuple[str, int], int] = {}
         self._position: dict[tuple[str, int], int] = {}
         self._paused_until: dict[int, float] = {}
-        self._stopping = False
+        self._stopping = self._joined = False
         self._failed_at = 0.0
         self._failures = 0
         self._heard = 0.0
@@ -189,7 +168,8 @@ class KafkaDriver:
     def _check_goal(self, every_s: float) -> None:
         """Stop where all that was there at the start is committed, by whichever process of the group."""
         now = time.monotonic()
-        if self._goal is None or now - self._asked_goal < every_s:
+        # Whoever leaves a group while joining it is given partitions on the way out.
+        if self._goal is None or not self._joined or now - self._asked_goal < every_s:
             return
         self._asked_goal = now
         if self._goal.is_reached():
@@ -293,8 +273,9 @@ class KafkaDriver:
                 self._position[p.topic.removeprefix(self.config.prefix), partition] = max(p.offset, 0)
             self.metrics.took("restore_seconds", time.monotonic() - began)
 
-    @_from_callback
+    @raising_whole
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joined = True
         # A kept partition's transaction must not stay open while others are restored.
         self._commit()
         self._source.assigned(partitions)
@@ -327,13 +308,13 @@ class KafkaDriver:
             self._consumer.pause(pieces)
             log.warning("waiting for the other topics of %s", ", ".join(f"{p.topic} {p.partition}" for p in pieces))
 
-    @_from_callback
+    @raising_whole
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The next owner starts from what is committed, so finish first.
         self._commit()
         self._forget(partitions)
 
-    @_from_callback
+    @raising_whole
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Another process may own them already: what is not committed must not be.
         self._abort()
@@ -393,7 +374,11 @@ class KafkaDriver:
                 self._transactions.forget()
         self._next_offset.clear()
         if hasattr(self, "_consumer"):
-            self._consumer.close()
+            try:
+                self._consumer.close()
+            except KafkaException as e:
+                # Closing serves callbacks: partitions that are given now cannot be taken up any more.
+                log.warning("given partitions while it left the group: %s", e.args[0])
             del self._consumer
         self._states.clear()
         if hasattr(self, "_sink"):

@@ -18,7 +18,7 @@ def run_once(servers: str, prefix: str) -> KafkaDriver:
     """Run the echo stage until it ends by itself, and return it."""
     driver = driver_of(servers, prefix, once=True)
     with running(driver) as thread:
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive(), "it did not end by itself"
     return driver
 
@@ -32,6 +32,14 @@ def test_it_ends_by_itself_when_all_is_committed(bootstrap_servers, topic_prefix
     assert run_once(bootstrap_servers, topic_prefix).rows == 0
     more = publish(bootstrap_servers, topic_prefix, [raw_batch(3, 900_000, 40)])
     assert run_once(bootstrap_servers, topic_prefix).rows == more
+
+
+def test_nothing_to_do_ends_at_once_again_and_again(bootstrap_servers, topic_prefix):
+    """It is stopped while it joins its group: partitions that come while it closes are no fault."""
+    publish(bootstrap_servers, topic_prefix, [raw_batch(0, 0, 5)])
+    run_once(bootstrap_servers, topic_prefix)
+    for _ in range(4):
+        assert run_once(bootstrap_servers, topic_prefix).rows == 0
 
 
 def test_it_ends_though_another_process_has_the_partitions(bootstrap_servers, topic_prefix):

@@ -1,13 +1,12 @@
 """The Kafka driver on a real broker: exactly once, whatever happens to its processes."""
 
 import io
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import fastavro
 import pytest
@@ -138,6 +137,26 @@ def test_instances_join_and_leave(bootstrap_servers: str, topic_prefix: str, pro
     assert values(read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)) == offline(given)
 
 
+def test_a_fault_of_the_client_within_a_callback_is_retried(
+    bootstrap_servers: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of the client that fails while partitions are assigned is an attempt that failed, not the end."""
+    n = publish(bootstrap_servers, topic_prefix, batches(200))
+    asked: list[int] = []
+
+    def positions(consumer: Consumer, places: list[TopicPartition], *, accept_loss: bool) -> list[TopicPartition]:
+        asked.append(len(places))
+        if len(asked) == 1:
+            consumer.seek(TopicPartition("of nobody", 0, 0))
+        return committed_positions(consumer, places, accept_loss=accept_loss)
+
+    monkeypatch.setattr(kafka, "committed_positions", positions)
+    driver = driver_of(bootstrap_servers, topic_prefix)
+    with running(driver):
+        wait(lambda: driver.rows >= n)
+    assert len(asked) > 1
+
+
 def test_a_fenced_process_stops(bootstrap_servers: str, topic_prefix: str) -> None:
     """When another process takes the same group and instance, the older one stops with an error that says so."""
     n = publish(bootstrap_servers, topic_prefix, batches(3000))
@@ -185,31 +204,6 @@ def test_unknown_outcome(
     with running(driver):
         got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n, timeout_s=60)
     assert left == [0]
-    assert values(got) == offline(given)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_rebalance_that_finds_no_coordinator_is_tried_again(
-    bootstrap_servers: str, topic_prefix: str, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the client itself raises inside a callback of it comes out as no exception at all: it must not end us."""
-    given = batches(500)
-    n = publish(bootstrap_servers, topic_prefix, given)
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        nowhere = f"127.0.0.1:{taken.getsockname()[1]}"
-    lost = Consumer({"bootstrap.servers": nowhere, "group.id": "lost", "log_level": 0})
-    asked: list[int] = []
-
-    def committed(consumer: Consumer, places: list[TopicPartition], **more: bool) -> list[TopicPartition]:
-        asked.append(len(places))
-        return lost.committed(places, timeout=0.2) if len(asked) == 1 else committed_positions(consumer, places, **more)
-
-    monkeypatch.setattr("processors.runtime.kafka.committed_positions", committed)
-    driver = driver_of(bootstrap_servers, topic_prefix, path)
-    with running(driver):
-        got = read_all(bootstrap_servers, topic_prefix + CONSENSUS, n, timeout_s=60)
-    lost.close()
-    assert len(asked) > 1
     assert values(got) == offline(given)
 
 
