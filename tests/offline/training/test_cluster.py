@@ -27,7 +27,7 @@ from tests.offline.training.made import made, recipe_of, rest
 ROOT = Path(__file__).parents[3]
 DATA = made(4_200)
 GRID = replace(
-    recipe_of("lgbm", num_leaves=[3, 7], rounds=30),
+    recipe_of("lgbm", num_leaves=[3, 7], rounds=8),
     validation=ValidationSpec("nested", 2, embargo_bars=5, inner_folds=2),
 )
 KILLED = """
@@ -104,7 +104,7 @@ def test_workers_that_are_killed_change_no_byte(n_killed, dask_cluster, here, tm
 
 def test_recipes_side_by_side_give_the_files_of_one_after_another(dask_cluster, tmp_path):
     """Two kinds at once on the cluster: outcomes in the order of the calls, the files of this process."""
-    files, kinds = [], {"linear": {}, "xgb": {"rounds": 20}}
+    files, kinds = [], {"linear": {}, "xgb": {"rounds": 8}}
     for address in (dask_cluster.scheduler_address, None):
         folder = tmp_path / str(address is None)
         with workers_at(address) as workers:
