@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from offline.datasets.training_set import TrainingSet
 from offline.export import gate
-from offline.export.baseline import versions
 from offline.export.fold import fold
+from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
 from offline.training.fitting import Progress, Trained, inputs_of, train
@@ -91,7 +91,7 @@ def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained)
         # A curve of a hundred points is in the graph; here it would only be long.
         calibration=tuple(flat) if len(flat) <= _NUMBERS_MAX else (),
         trained_until_ns=int(data.end_ns[seen].max()), seed=recipe.seed, dataset_sha256=data.meta.sha256,
-        versions=versions(), kind=recipe.model.kind, window_bars=trained.window_bars,
+        versions=versions(recipe.model.kind), kind=recipe.model.kind, window_bars=trained.window_bars,
         # Trees and lines have the same bits in any batch, and say nothing.
         batch_rows=getattr(trained.fitted, "batch_rows", 0), recipe_id=recipe.recipe_id, recipe_hash=recipe.hash,
         data_snapshot_id=data.meta.data_snapshot_id,

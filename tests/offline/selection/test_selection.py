@@ -8,9 +8,10 @@ import pytest
 from offline.selection.luck import BLOCKS, deflated_sharpe, overfitting, summed, superiority
 from offline.selection.objective import Candidate, Weights, objective, penalised_sharpe
 from offline.selection.ranking import rank
-from offline.selection.stability import importance_stability, mid_ranks
+from offline.selection.stability import importance_stability
 from offline.selection.trials import Returns, Trial, Trials
 from offline.statistics.deflated import expected_maximum_sharpe
+from offline.statistics.ranks import mid_ranks
 from processors.errors import ConfigError
 
 DAY = 86_400_000_000_000
