@@ -25,8 +25,9 @@ from offline.export.baseline import check_parity, sidecar, to_onnx
 from offline.models.kinds import versions
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
-from processors.score.model import ModelCard
+from processors.score.model import TOPIC, ModelCard
 from schemas.features import FOUNDING_PACK
+from schemas.registry import load_registry
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -251,6 +252,7 @@ def _card(
         seed=seed,
         dataset_sha256=data.take(seen).sha256(),
         versions=versions("lgbm"),
+        schema_version=load_registry().current(TOPIC).version,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from offline.registry.evidence import Evidence
 from offline.registry.fairness import fairness
 from offline.registry.measures import Estimate, measure, reliability_bins, roc_points, slices
-from offline.registry.signature import digests, latency_ms, schema_here, signature
+from offline.registry.signature import digests, schema_here, signature
 from offline.selection.luck import deflated_sharpe, overfitting, superiority
 from offline.selection.objective import penalised_sharpe
 from offline.selection.stability import importance_stability
@@ -27,7 +27,8 @@ from processors.score.model import Model
 
 REQUIRED = (
     "model.name", "model.version", "model.sha256", "model.inputs", "model.signature.inputs", "model.signature.outputs",
-    "model.schema", "model.catalogs", "model.latency_ms",
+    "model.schema", "model.catalogs", "model.latency_ms.p50", "model.latency_ms.p99",
+    "model.latency_of.rows", "model.latency_of.machine", "model.latency_of.cores",
     "intended_use", "limits",
     "method.kind", "method.parameters", "method.window_bars", "method.seed", "method.calibration", "method.conformal",
     "method.validation", "method.versions", "method.recipe_id", "method.recipe_hash",
@@ -76,7 +77,8 @@ def make_card(name: str, model: Model, evidence: Evidence, trials: Trials) -> di
         "model": {
             "name": name, "version": model.version, "sha256": model.sha256, "inputs": list(e.inputs),
             "signature": signature(model), "schema": f"{topic}@{version}", "catalogs": digests(),
-            "latency_ms": latency_ms(model),
+            "latency_ms": {"p50": e.latency.p50_ms, "p99": e.latency.p99_ms},
+            "latency_of": {k: getattr(e.latency, k) for k in ("rows", "machine", "cores")},
         },
         "intended_use": e.intended_use,
         "limits": list(e.limits),

@@ -81,6 +81,7 @@ def estimate(found: dict[str, Any] | None, digits: int = 3) -> str:
 
 def _method(card: dict[str, Any]) -> str:
     m, model = card["method"], card["model"]
+    took, of = model["latency_ms"], model["latency_of"]
     reads = "; ".join(f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in model["signature"]["inputs"])
     gives = "; ".join(f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in model["signature"]["outputs"])
     return _facts({
@@ -95,7 +96,8 @@ def _method(card: dict[str, Any]) -> str:
         "gives": gives,
         "schema": model["schema"],
         "file": f"sha256 {model['sha256']}",
-        "one row takes": f"{model['latency_ms']['p50']:.3f} ms (p99 {model['latency_ms']['p99']:.3f}), one thread",
+        "one row takes": f"{took['p50']:.3f} ms (p99 {took['p99']:.3f}), one thread, run {of['rows']} together",
+        "measured on": f"{of['machine']}, {of['cores']} cores",
         "libraries": ", ".join(f"{k} {v}" for k, v in m["versions"].items()),
     })  # fmt: skip
 

@@ -17,7 +17,7 @@ from processors.score.model import FORMAT_2, Model
 MODEL, CARD, CARD_TEXT, REPORT = "model/model.onnx", "card.json", "card.md", "report.json"
 TEXT_FACTS = frozenset({
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "schema_topic",
-    "timeframe", "target", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
+    "timeframe", "target", "machine", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
 })  # fmt: skip
 """Facts that are texts as they are; others are JSON."""
 MEASURED = ("auc", "log_loss", "gain", "brier", "ece", "coverage", "width")
@@ -111,7 +111,8 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
         "parameters": evidence.method.parameters, "signature": card["model"]["signature"],
         "sharpe": returns["sharpe"]["value"], "ece": whole["ece"]["value"],
         "auc": whole["auc"] and whole["auc"]["value"], "coverage": whole["coverage"]["value"],
-        "latency_ms": card["model"]["latency_ms"]["p50"], "fair": not card["fairness"]["much_worse"],
+        "latency_ms": card["model"]["latency_ms"]["p50"], "machine": evidence.latency.machine,
+        "fair": not card["fairness"]["much_worse"],
     }  # fmt: skip
 
 

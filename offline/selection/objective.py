@@ -7,7 +7,7 @@
 | Sharpe_OOS | all returns out of sample, net of costs, annual (``Returns.sharpe``) |
 | sd(Sharpe over folds) | annual Sharpe ratio of each fold, sample deviation (``Returns.sharpe_of_folds``) |
 | ECE | calibrated probabilities of all rows out of sample, ten bins of equal count |
-| latency_ms | median time of one row through the exported file, one thread, measured when it was registered |
+| latency_ms | median time of one row through the file as it is served, one thread (``offline.export.latency``) |
 """
 
 from dataclasses import asdict, dataclass
@@ -74,12 +74,15 @@ class Candidate:
         0 to 1; None where it was not measured.
     latency_ms
         None where it was not measured.
+    machine
+        What it was measured on.
     """
 
     label: str
     returns: Returns
     ece: float | None
     latency_ms: float | None
+    machine: str = ""
 
 
 def penalised_sharpe(returns: Returns, instability: float = WEIGHTS.instability) -> Finding:

@@ -67,6 +67,9 @@ class Ranking:
     def remarks(self) -> list[str]:
         """Return what stands below the table: the luck of the experiment, and each refusal once."""
         out = [f"{name}: {_said(finding)}" for name, finding in self.luck.items()]
+        machines = sorted({p.candidate.machine for p in self.places if p.candidate.machine})
+        if len(machines) > 1:
+            out.append(f"latency is of different machines, {'; '.join(machines)}: leave it out with --delay 0")
         for p in self.places:
             out += [f"{p.candidate.label}: {f.says}" for f in (p.score, p.skill) if f.why_not]
         return list(dict.fromkeys(out))

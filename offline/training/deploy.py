@@ -1,6 +1,5 @@
 """The last fit, of all rows, as one file that has passed the gate."""
 
-import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,36 +10,36 @@ from numpy.typing import NDArray
 from offline.datasets.training_set import TrainingSet
 from offline.export import gate
 from offline.export.fold import fold
+from offline.export.latency import Latency, measure_latency
 from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
-from processors.score.model import Model, ModelCard
+from processors.score.model import TOPIC, Model, ModelCard
+from schemas.registry import load_registry
 
 I64 = NDArray[np.int64]
 
 GATE_ROWS = 5_000
-LATENCY_CALLS = 200
 _NUMBERS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The file and what was seen of it.
-
-    Parameters
-    ----------
-    latency_ms
-        Median of a call of one row.
-    """
+    """The file and what was seen of it."""
 
     raw: bytes
     trained: Trained
     card: ModelCard
     parity: gate.Parity
-    latency_ms: float
+    latency: Latency
+
+    @property
+    def latency_ms(self) -> float:
+        """Median of a call of one row."""
+        return self.latency.p50_ms
 
 
 def deploy(
@@ -70,7 +69,8 @@ def deploy(
     progress("gate", 1.0)
     parity = gate.check(raw, trained.fitted, trained.head, inputs_of(data, samples[spread], trained.window_bars))
     checkpoint.unlink(missing_ok=True)
-    return Deployed(raw, trained, card, parity, latency_ms(raw, data, samples))
+    row = inputs_of(data, samples[:1], trained.window_bars)
+    return Deployed(raw, trained, card, parity, measure_latency(Model(raw, "the new file"), row))
 
 
 def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained) -> ModelCard:
@@ -96,16 +96,5 @@ def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained)
         batch_rows=getattr(trained.fitted, "batch_rows", 0), recipe_id=recipe.recipe_id, recipe_hash=recipe.hash,
         data_snapshot_id=data.meta.data_snapshot_id,
         calibration_method=recipe.calibration.method, conformal_method=recipe.conformal.method,
+        schema_version=load_registry().current(TOPIC).version,
     )  # fmt: skip
-
-
-def latency_ms(raw: bytes, data: TrainingSet, samples: I64) -> float:
-    """Return the median time of scoring one row, after some calls to warm up."""
-    model = Model(raw, "the new file")
-    x = inputs_of(data, samples[:1], model.card.window_bars)
-    took = []
-    for _ in range(LATENCY_CALLS):
-        began = time.perf_counter()
-        model.run(x)
-        took.append(time.perf_counter() - began)
-    return float(np.median(took[LATENCY_CALLS // 10 :])) * 1e3

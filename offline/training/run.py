@@ -139,7 +139,7 @@ def _finish(
                versions(recipe.model.kind)),
         sheet_of(data, deployed, dropped), tuple(f.sheet for f in walked.folds), walked.rows, returns,
         tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report,
-        recipe.intended_use, (*recipe.limits, *LIMITS),
+        recipe.intended_use, (*recipe.limits, *LIMITS), deployed.latency,
     )  # fmt: skip
     return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from offline.calibration import auc
+from offline.export.latency import processor
 from offline.registry.card import REQUIRED, check_card, make_card
 from offline.registry.card_text import BY_REGIME, COVERAGE, CUMULATIVE, RELIABILITY, ROC, markdown
 from offline.registry.measures import (
@@ -54,6 +55,7 @@ def test_a_card_says_all_that_its_evidence_says(card):
         "gold@7",
         "Knows no holidays.",
         "Brier score 0.2",
+        f"{processor()}, 2 cores",
         "nothing can be said: no trial",
     ):
         assert said in text

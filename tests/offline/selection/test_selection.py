@@ -180,6 +180,15 @@ def test_the_table_has_the_best_first_and_refusals_last():
     assert {"overfitting", "superiority"} <= set(whole)
 
 
+def test_latencies_of_different_machines_are_not_ranked_in_silence():
+    """Two machines are named below the table; one, or one that is not known, is not."""
+    matrix = noise(k=6)
+    here, there, unknown = (Candidate(m or "?", series(matrix[:, 0]), 0.02, 1.0, m) for m in ("A", "B", ""))
+    said = "latency is of different machines, A; B: leave it out with --delay 0"
+    assert said in rank([here, there, unknown], tried(matrix)).remarks()
+    assert not any("machines" in r for r in rank([here, unknown], tried(matrix)).remarks())
+
+
 @pytest.mark.parametrize(
     ("ts", "value", "said"),
     [([2, 1], [0.0, 0.0], "ascend"), ([1, 2], [0.0, math.nan], "no numbers"), ([1], [0.0, 0.0], "lengths")],
