@@ -20,7 +20,8 @@ from rich.table import Table
 from offline.export.fold import fold
 from offline.export.gate import check
 from offline.export.head import Head, IsotonicCurve
-from offline.models.estimator import KINDS, Samples, make_estimator, no_progress
+from offline.models.estimator import Samples, make_estimator, no_progress
+from offline.models.kinds import KINDS
 from offline.recipes.recipe import WINDOW_KINDS
 from processors.score.batches import run_rows
 from processors.score.inputs import Input

@@ -1,16 +1,21 @@
-"""Platt scaling of log-odds, and the measures of how honest probabilities are.
+"""Platt scaling of log-odds, and how well probabilities do: log loss and the area under the ROC curve.
 
-``calibrators`` has Platt, isotonic and beta calibration behind one interface, ``reliability`` the tables.
+``calibrators`` has Platt, isotonic and beta calibration behind one interface, ``reliability`` says how honest
+probabilities are: tables of bins, calibration error, Brier score.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from offline.statistics.ranks import mid_ranks
 
 F64 = NDArray[np.float64]
 
 _STEPS_MAX = 100
 _TINY = 1e-12
 
+LOG_ODDS_MAX = 30.0
+"""Beyond it a probability is 0 or 1 to a float: its logarithm would be infinite."""
 SLOPE_DEVIATION = 0.5
 """Prior of the slope: normal around 0. The burden of proof is the model's: a slice of few independent rows can neither
 confirm nor refute it, and then it should say little."""
@@ -87,10 +92,15 @@ def posterior_mode(design: F64, up: F64, weight: F64, prior: F64) -> F64:
     return theta
 
 
+def log_losses(p: F64, up: F64) -> F64:
+    """Return the negative log-likelihood of each row, nats."""
+    p = np.clip(p, _TINY, 1.0 - _TINY)
+    return np.asarray(-np.where(up > 0.5, np.log(p), np.log1p(-p)), np.float64)
+
+
 def log_loss(p: F64, up: F64) -> float:
     """Return the mean negative log-likelihood, nats."""
-    p = np.clip(p, _TINY, 1.0 - _TINY)
-    return float(-np.where(up > 0.5, np.log(p), np.log1p(-p)).mean())
+    return float(log_losses(p, up).mean())
 
 
 def auc(p: F64, up: F64) -> float:
@@ -104,20 +114,5 @@ def auc(p: F64, up: F64) -> float:
     n_down = len(up) - n_up
     if n_up == 0 or n_down == 0:
         return float("nan")
-    _, inverse, count = np.unique(p, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - 0.5 * (count - 1))[inverse]
+    rank = mid_ranks(p)
     return float((rank[up > 0.5].sum() - n_up * (n_up + 1) / 2.0) / (n_up * n_down))
-
-
-def expected_calibration_error(p: F64, up: F64, n_bins: int = 10) -> float:
-    """Return the mean distance of frequency and probability over bins of equal count, weighted by their rows.
-
-    References
-    ----------
-    Naeini, Cooper and Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
-    """
-    order = np.argsort(p, kind="stable")
-    total = 0.0
-    for rows in np.array_split(order, min(n_bins, len(p))):
-        total += len(rows) * abs(float(p[rows].mean()) - float(up[rows].mean()))
-    return total / len(p)

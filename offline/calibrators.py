@@ -10,22 +10,24 @@ with enough rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.calibration import platt, posterior_mode, sigmoid
+from offline.calibration import LOG_ODDS_MAX, platt, posterior_mode, sigmoid
 from offline.isotonic import pool_adjacent_violators
 from processors.errors import ConfigError
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-LOG_ODDS_MAX = 30.0
-"""Beyond it a probability is 0 or 1 to a float: its logarithm would be infinite."""
 BETA_PRECISION = 1e-4
 """Prior of beta calibration: next to none, but enough that rows which a threshold splits have an answer."""
+
+
+Told = tuple[str, dict[str, Any]]
+"""Name of a curve, and its numbers or arrays by name."""
 
 
 class Calibrator(Protocol):
@@ -33,6 +35,10 @@ class Calibrator(Protocol):
 
     def probability(self, raw: F64) -> F64:
         """Return the probability of up of each row, of the model's log-odds."""
+        ...
+
+    def curve(self) -> Told:
+        """Return which curve it is, and its numbers by name: what ``offline.export.head`` writes into the graph."""
         ...
 
 
@@ -46,6 +52,10 @@ class Platt:
     def probability(self, raw: F64) -> F64:
         """Return sigmoid(slope * raw + intercept)."""
         return sigmoid(self.slope * raw + self.intercept)
+
+    def curve(self) -> Told:
+        """Return Platt's line."""
+        return "platt", {"slope": self.slope, "intercept": self.intercept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,10 @@ class Isotonic:
         """Return the curve at each row."""
         return np.asarray(np.interp(raw, self.raw, self.level), np.float64)
 
+    def curve(self) -> Told:
+        """Return the points."""
+        return "isotonic", {"raw": self.raw, "level": self.level}
+
 
 @dataclass(frozen=True, slots=True)
 class Beta:
@@ -80,6 +94,10 @@ class Beta:
         """Return the calibrated probability."""
         up, down = _log_probabilities(raw)
         return sigmoid(self.a * up - self.b * down + self.c)
+
+    def curve(self) -> Told:
+        """Return the three numbers."""
+        return "beta", {"a": self.a, "b": self.b, "c": self.c}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.calibration import auc, expected_calibration_error, log_loss
+from offline.calibration import auc, log_loss
 from offline.dataset import Dataset
+from offline.reliability import calibration_error
 from processors.score.model import ModelCard
 
 F64 = NDArray[np.float64]
@@ -61,7 +62,7 @@ def _measure(name: str, data: Dataset, p: F64, card: ModelCard, base_rate: float
         "auc_standard_error": None if np.isnan(area) else auc_standard_error(area, float(data.up.mean()), independent),
         "log_loss": log_loss(p, data.up),
         "log_loss_base_rate": log_loss(np.full(len(p), base_rate), data.up),
-        "ece": expected_calibration_error(p, data.up),
+        "ece": calibration_error(p, data.up, binning="mass"),
         "interval_coverage": float(inside.mean()),
     }
 

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from offline.calibration import platt, sigmoid
 from offline.dataset import HORIZON_BARS, Dataset, make_dataset
 from offline.evaluation import CANNOT_SHOW, out_of_sample
-from offline.export.baseline import check_parity, sidecar, to_onnx, versions
+from offline.export.baseline import check_parity, sidecar, to_onnx
+from offline.models.kinds import versions
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
-from processors.score.model import ModelCard
+from processors.score.model import TOPIC, ModelCard
 from schemas.features import FOUNDING_PACK
+from schemas.registry import load_registry
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -186,7 +188,7 @@ def train_baseline(
         "base_rate": float(data.up[split.fit | split.calibration].mean()),
         "out_of_sample": out_of_sample(data.take(later), probability[later], card, data.up[split.fit].mean()),
         "limits": CANNOT_SHOW,
-        "versions": versions(),
+        "versions": versions("lgbm"),
     }
     write_model(out_path, raw, report)
     return report
@@ -249,7 +251,8 @@ def _card(
         trained_until_ns=split.trained_until_ns,
         seed=seed,
         dataset_sha256=data.take(seen).sha256(),
-        versions=versions(),
+        versions=versions("lgbm"),
+        schema_version=load_registry().current(TOPIC).version,
     )
 
 

@@ -21,7 +21,7 @@ NAME = click.argument("name")
 SHOWN = (
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "timeframe",
     "horizon_bars", "target", "universe", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
-    "parameters", "lineage", "sharpe", "causal", "ece", "auc", "coverage", "latency_ms", "fair",
+    "parameters", "lineage", "sharpe", "causal", "ece", "auc", "coverage", "latency_ms", "machine", "fair",
 )  # fmt: skip
 
 
@@ -221,14 +221,14 @@ def _versions(registry: "Registry", name: str, which: list[str]) -> "list[ModelV
 def _candidate(registry: "Registry", version: "ModelVersion") -> "Candidate":
     from offline.selection.objective import Candidate
 
-    returns = registry.evidence(version).returns
-    return Candidate(version.label, returns, version.facts["ece"], version.facts["latency_ms"])
+    returns, f = registry.evidence(version).returns, version.facts
+    return Candidate(version.label, returns, f["ece"], f["latency_ms"], f["machine"])
 
 
 def _of_trial(trial: Any) -> "Candidate":
     from offline.selection.objective import Candidate
 
-    return Candidate(f"trial {trial.label}", trial.returns, trial.ece, trial.latency_ms)
+    return Candidate(f"trial {trial.label}", trial.returns, trial.ece, trial.latency_ms, trial.machine)
 
 
 def _number(value: float | None, digits: int) -> str:

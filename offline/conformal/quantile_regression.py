@@ -25,6 +25,21 @@ class QuantileConformal:
     above: F64
     symmetric: bool = True
 
+    def offsets(self, confidence: float) -> tuple[float, float]:
+        """Return by how much the low bound moves down and the high one up; infinite of too few rows.
+
+        Parameters
+        ----------
+        confidence
+            Between 0 and 1.
+        """
+        check_confidence(confidence)
+        if self.symmetric:
+            both = float(upper(np.maximum(self.below, self.above), confidence))
+            return both, both
+        down, up = (float(upper(side, 0.5 + confidence / 2.0)) for side in (self.below, self.above))
+        return down, up
+
     def interval(self, low: F64, high: F64, confidence: float) -> Interval:
         """Return the moved bounds.
 
@@ -39,11 +54,7 @@ class QuantileConformal:
         -------
         Bounds that cross, where the predicted ones are moved inwards past each other, become their mean, both.
         """
-        check_confidence(confidence)
-        if self.symmetric:
-            down = up = upper(np.maximum(self.below, self.above), confidence)
-        else:
-            down, up = (upper(side, 0.5 + confidence / 2.0) for side in (self.below, self.above))
+        down, up = self.offsets(confidence)
         moved_low, moved_high = low - down, high + up
         crossed = moved_low > moved_high
         middle = 0.5 * (np.where(crossed, moved_low, 0.0) + np.where(crossed, moved_high, 0.0))

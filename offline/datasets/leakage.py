@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.datasets.training_set import F32, F64, I64, TrainingSet
+from offline.statistics.ranks import mid_ranks
 from offline.validation.leakage import LeakageError, check_leakage
 
 LABEL, LATER, WINDOW, FITTED = "label_in_features", "known_later", "window_overlap", "fitted_on_all"
@@ -56,9 +57,9 @@ def find_feature_leaks(data: TrainingSet) -> list[Leak]:
     every = -(-len(data) // ROWS_MAX)
     chosen = np.arange(0, len(data), every)
     at = data.at[chosen]
-    label = _ranks(data.move[chosen])
+    label = mid_ranks(data.move[chosen])
     before, after = _returns(data, at)
-    told = [("move", _bins(label)), ("target", _bins(_ranks(data.target[chosen])))]
+    told = [("move", _bins(label)), ("target", _bins(mid_ranks(data.target[chosen])))]
     found: list[Leak] = []
     spans: dict[bytes, tuple[F64, F64]] = {}
     for j, column in enumerate(data.inputs):
@@ -66,7 +67,7 @@ def find_feature_leaks(data: TrainingSet) -> list[Leak]:
         known = np.isfinite(value)
         if known.sum() < ROWS_MIN or np.ptp(value[known]) == 0:
             continue
-        rank = _ranks(value[known])
+        rank = mid_ranks(value[known])
         shares = {name: _explained_by_bins(rank, bins[known]) for name, bins in told}
         name, share = max(shares.items(), key=lambda s: s[1])
         if share > EXPLAINED_MAX:
@@ -98,12 +99,6 @@ def check_features(data: TrainingSet) -> None:
     found = find_feature_leaks(data)
     if found:
         raise LeakageError("; ".join(f"{leak.kind}: {leak.name}: {leak.detail}" for leak in found))
-
-
-def _ranks(values: F64) -> F64:
-    """Return mean ranks: one outlier must not hide a leak."""
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[inverse].astype(np.float64)
 
 
 def _bins(rank: F64) -> I64:
@@ -165,7 +160,7 @@ def _returns(data: TrainingSet, at: I64) -> tuple[F64, F64]:
     for place, k in enumerate((*range(-bars + 1, 1), *range(1, bars + 1))):
         rows = np.clip(at + k, 0, len(step) - 1)
         good = (data.symbol[rows] == data.symbol[at]) & (rows == at + k) & np.isfinite(step[rows])
-        out[good, place] = _ranks(step[rows][good]) - (good.sum() + 1) / 2
+        out[good, place] = mid_ranks(step[rows][good]) - (good.sum() + 1) / 2
     return out[:, :bars], out[:, bars:]
 
 

@@ -100,11 +100,6 @@ def _largest_sum(booster: lgb.Booster) -> float:
     )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that make and read a model."""
-    return {m.__name__: m.__version__ for m in (lgb, np, onnx, ort)}
-
-
 def sidecar(report: dict[str, Any]) -> str:
     """Return a report as JSON text, the same for the same report."""
     return json.dumps(report, indent=2, sort_keys=True) + "\n"

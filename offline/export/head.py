@@ -12,7 +12,7 @@ has no such elements, and a row alone has the bits that it has in a batch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from offline.calibration import LOG_ODDS_MAX
 from offline.export.errors import ExportError
 from offline.models.estimator import Raw
 
@@ -27,8 +28,6 @@ F64 = NDArray[np.float64]
 
 LANES = 8
 """Doubles of the widest register."""
-LOG_ODDS_MAX = 30.0
-"""Beyond it a probability is 0 or 1 to a float."""
 PROBABILITY_MIN = 1e-6
 """Isotonic curves end at 0 and 1 where the last block was of one kind: no count of rows makes a move certain."""
 
@@ -188,25 +187,24 @@ def _first_lane(to: Nodes, lanes: str) -> str:
     return to.add("Gather", lanes, to.constant(np.array([0]), np.int64), axis=1)
 
 
-_CURVES: dict[frozenset[str], Callable[..., Curve]] = {
-    frozenset(("slope", "intercept")): PlattCurve,
-    frozenset(("a", "b", "c")): BetaCurve,
-    frozenset(("raw", "level")): IsotonicCurve,
-}
+CURVES: dict[str, Callable[..., Curve]] = {"platt": PlattCurve, "beta": BetaCurve, "isotonic": IsotonicCurve}
+"""By the name that a calibration says of itself (``Calibrator.curve``)."""
 
 
 def curve_of(calibrator: object) -> Curve:
-    """Return the curve of a fitted calibration: a record of slope and intercept, of a, b and c, or of raw and level.
+    """Return the curve that a fitted calibration says it is.
 
     Raises
     ------
     ExportError
-        It is none of these: one a regime, say, which a graph that reads one row cannot tell apart.
+        It says none that has a form in a graph: one a regime, say, which a graph that reads one row cannot tell apart.
     """
-    names = frozenset(f.name for f in fields(calibrator)) if is_dataclass(calibrator) else frozenset()
-    if names not in _CURVES:
-        raise ExportError(f"calibration {type(calibrator).__name__} has no form in a graph")
-    return _CURVES[names](**{name: getattr(calibrator, name) for name in names})
+    told = getattr(calibrator, "curve", None)
+    name, numbers = told() if told is not None else ("", {})
+    if name not in CURVES:
+        what = f"{type(calibrator).__name__} ({name or 'says no curve'})"
+        raise ExportError(f"calibration {what} has no form in a graph: those that have are {', '.join(CURVES)}")
+    return CURVES[name](**numbers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,15 @@
-"""The interface of all kinds of models, the samples they learn from, and the kinds by name."""
+"""The interface of all kinds of models, and the samples they learn from; ``kinds`` has the table of the kinds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from offline.models.parameters import read_parameters
+from offline.models.kinds import kind_of, loaded, parameters_of
 from processors.errors import ConfigError
 
 F32 = NDArray[np.float32]
@@ -19,15 +18,6 @@ I64 = NDArray[np.int64]
 
 Progress = Callable[[str, float], None]
 """Called with the name of the step and the share of the whole fit that is done, 0 to 1."""
-
-KINDS = {
-    "linear": "offline.models.linear:LinearEstimator",
-    "lgbm": "offline.models.lgbm:LgbmEstimator",
-    "xgb": "offline.models.xgb:XgbEstimator",
-    "tft": "offline.models.deep.tft:TftEstimator",
-    "nbeats": "offline.models.deep.nbeats:NbeatsEstimator",
-}
-"""Kind -> module and class. Imported when asked for: JAX and the boosters take seconds and hundreds of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +149,5 @@ def make_estimator(kind: str, parameters: Mapping[str, object] | None = None) ->
     ConfigError
         The kind or a parameter is unknown, or a value is impossible; says what is allowed.
     """
-    if kind not in KINDS:
-        raise ConfigError("model", "kind", kind, f"one of {', '.join(KINDS)}")
-    module, _, name = KINDS[kind].partition(":")
-    found: Any = getattr(import_module(module), name)
-    estimator: Estimator = found(read_parameters(found.parameters, f"model {kind}", parameters or {}))
+    estimator: Estimator = loaded(kind_of(kind).estimator)(parameters_of(kind, parameters or {}))
     return estimator

@@ -1,7 +1,6 @@
 """LightGBM: one booster for the probability, and one for each of three quantiles of the move."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,69 +12,8 @@ from offline.export.lightgbm_trees import lightgbm_forest, refuse_unexportable
 from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parameters import within
 from offline.models.parts import fit_parts, labels, level
-
-_INF = float("inf")
-
-
-@dataclass(frozen=True, slots=True)
-class LgbmParameters:
-    """What the boosters learn with, in LightGBM's own words but for the first four.
-
-    Parameters
-    ----------
-    rounds
-        Most trees of a booster.
-    patience
-        Rounds without a better loss on the samples to stop on; 0 takes all rounds.
-    coverage
-        Nominal share of moves between the low and the high quantile.
-    threads
-        One: what is trained beside it has the other cores, and sums keep one order.
-    num_leaves, learning_rate, min_data_in_leaf
-        Shallow, slow and heavily averaged: some thousand overlapping labels hold little to learn.
-    """
-
-    rounds: int = 400
-    patience: int = 40
-    coverage: float = 0.9
-    threads: int = 1
-    num_leaves: int = 15
-    max_depth: int = -1
-    learning_rate: float = 0.03
-    min_data_in_leaf: int = 60
-    feature_fraction: float = 0.7
-    bagging_fraction: float = 0.7
-    bagging_freq: int = 1
-    lambda_l1: float = 0.0
-    lambda_l2: float = 5.0
-    min_gain_to_split: float = 0.0
-    max_bin: int = 255
-
-    def __post_init__(self) -> None:
-        """Refuse what LightGBM cannot learn with."""
-        for name, low, high in (
-            ("rounds", 1, 100_000), ("patience", 0, _INF), ("coverage", 0.01, 0.999), ("threads", 1, 1024),
-            ("num_leaves", 2, 131_072), ("max_depth", -1, 1000), ("learning_rate", 1e-6, 1.0),
-            ("min_data_in_leaf", 1, _INF), ("feature_fraction", 1e-3, 1.0), ("bagging_fraction", 1e-3, 1.0),
-            ("bagging_freq", 0, _INF), ("lambda_l1", 0, _INF), ("lambda_l2", 0, _INF),
-            ("min_gain_to_split", 0, _INF), ("max_bin", 2, 65_535),
-        ):  # fmt: skip
-            within("model lgbm", name, getattr(self, name), low, high)
-
-    def booster(self, seed: int) -> dict[str, Any]:
-        """Return the parameters of a booster: the same bytes on every run."""
-        ours = ("rounds", "patience", "coverage", "threads")
-        own = {name: getattr(self, name) for name in self.__slots__ if name not in ours}
-        fixed = {
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": self.threads,
-            "seed": seed,
-            "verbose": -1,
-        }
-        return own | fixed
+from offline.models.table_parameters import LgbmParameters
 
 
 class LgbmEstimator:

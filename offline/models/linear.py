@@ -5,7 +5,6 @@ and 84th percentile, cut at ``CUT`` of these, and 0 where it is null; all of tha
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,37 +16,12 @@ from offline.export.trees import table_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
 from offline.models.newton import LogisticLoss, PinballLoss, minimise
-from offline.models.parameters import within
 from offline.models.parts import fit_parts, level
+from offline.models.table_parameters import LinearParameters
 from processors.errors import ConfigError
 
 CUT = 8.0
 """Scales from the median at which an input is cut: fat tails stay, a broken tick does not pull the line."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinearParameters:
-    """What the lines are fitted with.
-
-    Parameters
-    ----------
-    penalties
-        Half squared weights beside the mean loss, from strong to weak; the samples to stop on choose, and where there
-        are none the first one holds.
-    coverage
-        Nominal share of moves between the low and the high quantile.
-    """
-
-    penalties: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
-    coverage: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse what has no single best line."""
-        if not self.penalties:
-            raise ConfigError("model linear", "penalties", self.penalties, "one or more")
-        for penalty in self.penalties:
-            within("model linear", "penalties", penalty, 1e-9, 1e9)
-        within("model linear", "coverage", self.coverage, 0.01, 0.999)
 
 
 class LinearEstimator:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,55 +13,10 @@ from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.export.xgboost_trees import xgboost_forest
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parameters import within
 from offline.models.parts import fit_parts, labels, level
+from offline.models.table_parameters import XgbParameters
 
-_INF = float("inf")
 _LARGEST = np.finfo(np.float32).max
-
-
-@dataclass(frozen=True, slots=True)
-class XgbParameters:
-    """What the boosters learn with, in XGBoost's own words but for the first four.
-
-    Parameters
-    ----------
-    rounds, patience, coverage, threads
-        As of LightGBM.
-    max_depth, eta, min_child_weight
-        Shallow, slow and heavily averaged: some thousand overlapping labels hold little to learn. The weight of a leaf
-        is that of its second derivatives, a quarter of its rows for a probability.
-    """
-
-    rounds: int = 400
-    patience: int = 40
-    coverage: float = 0.9
-    threads: int = 1
-    max_depth: int = 4
-    eta: float = 0.03
-    min_child_weight: float = 15.0
-    subsample: float = 0.7
-    colsample_bytree: float = 0.7
-    reg_alpha: float = 0.0
-    reg_lambda: float = 5.0
-    gamma: float = 0.0
-    max_bin: int = 256
-
-    def __post_init__(self) -> None:
-        """Refuse what XGBoost cannot learn with."""
-        for name, low, high in (
-            ("rounds", 1, 100_000), ("patience", 0, _INF), ("coverage", 0.01, 0.999), ("threads", 1, 1024),
-            ("max_depth", 1, 30), ("eta", 1e-6, 1.0), ("min_child_weight", 0, _INF), ("subsample", 1e-3, 1.0),
-            ("colsample_bytree", 1e-3, 1.0), ("reg_alpha", 0, _INF), ("reg_lambda", 0, _INF), ("gamma", 0, _INF),
-            ("max_bin", 2, 65_535),
-        ):  # fmt: skip
-            within("model xgb", name, getattr(self, name), low, high)
-
-    def booster(self, seed: int) -> dict[str, Any]:
-        """Return the parameters of a booster: the same bytes on every run."""
-        ours = ("rounds", "patience", "coverage", "threads")
-        own = {name: getattr(self, name) for name in self.__slots__ if name not in ours}
-        return own | {"tree_method": "hist", "nthread": self.threads, "seed": seed, "verbosity": 0}
 
 
 class _Note(xgb.callback.TrainingCallback):

@@ -23,11 +23,13 @@ from offline.recipes.shapes import (
     flag,
     list_of,
     name,
+    named,
     number,
     one_of,
     record,
-    scalars,
+    text,
     texts,
+    value,
     whole,
     wholes,
 )
@@ -79,14 +81,27 @@ def _step() -> Shape:
     })  # fmt: skip
 
 
-def _model(kinds: tuple[str, ...], key: str) -> Shape:
-    def made(params: dict[str, Any] | None = None, **kind: str) -> r.ModelSpec:
-        return r.ModelSpec(kind[key], params or {})
+def _model(kinds: tuple[str, ...], key: str, *, tuned: bool = False) -> Shape:
+    """Return the shape of a model.
 
-    return record(made, {
+    Parameters
+    ----------
+    key
+        Of its kind.
+    tuned
+        Whether it may have a grid.
+    """
+
+    def made(params: dict[str, Any] | None = None, grid: dict[str, Any] | None = None, **kind: str) -> r.ModelSpec:
+        return r.ModelSpec(kind[key], params or {}, grid or {})
+
+    keys = {
         key: Key(one_of(*kinds), "Which estimator.", needed=True),
-        "params": Key(scalars(), "Of the estimator, which refuses what it does not know."),
-    })  # fmt: skip
+        "params": Key(named(value()), "Of the estimator, which refuses what it does not know; a list is a value."),
+    }  # fmt: skip
+    if tuned:
+        keys["grid"] = Key(named(list_of(value(), 1)), "Parameter -> values that scheme: nested chooses from.")
+    return record(made, keys)
 
 
 def recipe_shape(make: Callable[..., r.ModelRecipe]) -> Shape:
@@ -125,11 +140,13 @@ def recipe_shape(make: Callable[..., r.ModelRecipe]) -> Shape:
         "regime_model": Key(one_of(*r.REGIME_MODELS), "Whose labels the rows have.", default="bocpd"),
         "missing": Key(one_of(*r.MISSING), "Nulls of optional inputs: keep them, or drop the sample.", default="keep"),
         "quality": Key(quality, "Which rows of poor data are no samples."),
-        "model": Key(_model(r.KINDS, "kind"), "The estimator.", needed=True),
+        "model": Key(_model(r.KINDS, "kind", tuned=True), "The estimator.", needed=True),
         "validation": Key(validation, "How rows are split."),
         "calibration": Key(calibration, "How a score becomes a probability."),
         "conformal": Key(conformal, "How wide the interval is."),
         "seed": Key(whole(0, SEED_MAX), "The same rows and seed give the same model.", default=1),
+        "intended_use": Key(text(), "What it is for, in the words of its card.", default=r.INTENDED_USE),
+        "limits": Key(texts(), "What it cannot do, in the words of its card, beside what is true of every model."),
     }, "Everything that decides what a model is, but the rows.")  # fmt: skip
 
 
@@ -276,8 +293,10 @@ def read_file(path: Path) -> r.ModelRecipe | s.Strategy:
     places = places_of(node, str(path))
 
     def recipe(**values: Any) -> r.ModelRecipe:
-        named = {"id": "recipe_id", "label_spec": "label", "universe_spec": "universe"}
-        return r.ModelRecipe(**{named.get(k, k): v for k, v in values.items()}, places=places)
+        own = {"id": "recipe_id", "label_spec": "label", "universe_spec": "universe"}
+        made = r.ModelRecipe(**{own.get(k, k): v for k, v in values.items()}, places=places)
+        r.check_tuning(made)
+        return made
 
     def strategy(**values: Any) -> s.Strategy:
         return s.Strategy(path.stem, **values, places=places)

@@ -8,17 +8,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import product
+from math import prod
 from typing import Any
 
 from offline.labels import STRETCH_MAX
+from offline.models import kinds
 from offline.recipes.features import Resolved, resolve
 from processors.errors import ConfigError
 from processors.score.inputs import Input
 from schemas.instruments import ASSET_CLASSES
 from schemas.timeframes import TIMEFRAMES
 
-KINDS = ("linear", "lgbm", "xgb", "tft", "nbeats")
-WINDOW_KINDS = ("tft", "nbeats")
+KINDS = tuple(kinds.KINDS)
+WINDOW_KINDS = kinds.kinds_in(kinds.DEEP)
 """These read the rows before by themselves."""
 TARGETS = ("forward_return", "sign", "forward_sharpe", "triple_barrier")
 TRANSFORMS = ("none", "vol_scaled", "winsorized")
@@ -33,6 +36,11 @@ REGIME_MODELS = ("bocpd", "bocpd_features", "hmm")
 MISSING = ("keep", "drop")
 BARS_MAX = 10_000
 HORIZON_MAX = 1_000
+GRID_MAX = 64
+"""Most combinations: each is fitted once an inner fold of each outer fold."""
+
+INTENDED_USE = "Research, paper trading and demonstrations on the instruments and the timeframe that it was trained on."
+"""On the card of a recipe that says nothing else."""
 
 _ALLOWED_TRANSFORMS = {
     "forward_return": TRANSFORMS,
@@ -156,10 +164,63 @@ class Transformation:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Which estimator, with what of its own; the estimator refuses a parameter that it does not know."""
+    """Which estimator, with what of its own.
+
+    Parameters
+    ----------
+    params
+        Parameter -> value; a list is the value of a parameter that is one.
+    grid
+        Parameter -> values that nested tuning chooses from.
+    """
 
     kind: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what the estimator would refuse once all rows are read.
+
+        Raises
+        ------
+        ConfigError
+            A parameter or a value is not the kind's, one is in both, or there are too many combinations. Its key is
+            that below ``model``, such as ``params.num_leaves``.
+        """
+        kinds.kind_of(self.kind)
+        for name in self.grid:
+            if name in self.params:
+                raise ConfigError("model", f"grid.{name}", self.params[name], "in params or in grid, not in both")
+        n = prod(len(values) for values in self.grid.values())
+        if not 1 <= n <= GRID_MAX:
+            raise ConfigError("model", "grid", f"{n} combinations", f"1 to {GRID_MAX}")
+        for one in self.combinations():
+            try:
+                kinds.parameters_of(self.kind, one)
+            except ConfigError as e:
+                where = "grid" if e.key in self.grid else "params"
+                raise ConfigError("model", f"{where}.{e.key}", e.value, e.remedy) from None
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """Return the parameters of each combination of the grid, the last name of it running fastest."""
+        chosen = product(*self.grid.values())
+        return [{**self.params, **dict(zip(self.grid, values, strict=True))} for values in chosen]
+
+    def candidates(self) -> list["ModelSpec"]:
+        """Return a model without a grid for each combination; the model itself where it has none."""
+        return [ModelSpec(self.kind, one) for one in self.combinations()] if self.grid else [self]
+
+    def meaning(self, coverage: float) -> dict[str, Any]:
+        """Return what the model means, defaults filled in.
+
+        Parameters
+        ----------
+        coverage
+            Of the interval, which the kinds' quantiles take where ``params`` has none.
+        """
+        whole = asdict(kinds.parameters_of(self.kind, {"coverage": coverage, **self.params}))
+        told: dict[str, Any] = {"kind": self.kind, "params": {k: v for k, v in whole.items() if k not in self.grid}}
+        return told | ({"grid": dict(self.grid)} if self.grid else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +301,8 @@ class ModelRecipe:
         Rows whose regime is another model's are left out.
     missing
         Of inputs with the policy ``optional``: ``keep`` nulls, which the model fills, or ``drop`` such samples.
+    intended_use, limits
+        What people say of it on its card: what it is for, and what it cannot do. No part of its meaning.
     places
         Key -> file and line, for errors that are found later.
     """
@@ -260,6 +323,8 @@ class ModelRecipe:
     calibration: CalibrationSpec = CalibrationSpec()
     conformal: ConformalSpec = ConformalSpec()
     seed: int = 1
+    intended_use: str = INTENDED_USE
+    limits: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -315,7 +380,7 @@ class ModelRecipe:
             "warm_by": resolved.packs[0].ref,
             "label": label,
             "universe": universe,
-            "model": {"kind": self.model.kind, "params": dict(self.model.params)},
+            "model": self.model.meaning(self.conformal.coverage),
             "regime_model": self.regime_model,
             "missing": self.missing,
             "quality": asdict(self.quality),
@@ -349,6 +414,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def check_tuning(recipe: ModelRecipe) -> None:
+    """Refuse tuning without candidates, and candidates that nothing chooses from.
+
+    Raises
+    ------
+    ConfigError
+        Its key is that of the recipe.
+    """
+    nested, grid = recipe.validation.scheme == "nested", recipe.model.grid
+    if nested and not grid:
+        raise ConfigError("recipe", "validation.scheme", "nested",
+                          "with model.grid, such as grid: {num_leaves: [7, 15]}: without one nothing is tuned, take "
+                          "walk_forward")  # fmt: skip
+    if grid and not nested:
+        remedy = "only with validation: {scheme: nested}, which chooses inside each training window"
+        raise ConfigError("recipe", "model.grid", ", ".join(grid), remedy)
 
 
 def check_servable(recipe: ModelRecipe) -> None:

@@ -53,6 +53,11 @@ def name(allowed: str = "letters, digits, _ and -") -> Shape:
     return Shape(read, {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})
 
 
+def text() -> Shape:
+    """Return the shape of a text that is not empty."""
+    return Shape(lambda r, node, key: r.text(node, key), {"type": "string", "minLength": 1})
+
+
 def one_of(*allowed: str) -> Shape:
     """Return the shape of one of some texts."""
     return Shape(lambda r, node, key: r.one_of(allowed)(node, key), {"enum": list(allowed)})
@@ -115,13 +120,25 @@ def wholes(least: int, most: int) -> Shape:
     return Shape(read, {"oneOf": [one.schema, many]})
 
 
-def scalars() -> Shape:
-    """Return the shape of a mapping of names to numbers, flags or texts."""
+def value() -> Shape:
+    """Return the shape of a number, a flag, a text, or a list of these."""
+    one: Json = {"type": ["number", "boolean", "string"]}
+
+    def read(reader: YamlReader, node: yaml.Node, key: str) -> Any:
+        if not isinstance(node, yaml.SequenceNode):
+            return reader.scalar(node, key)
+        return tuple(reader.scalar(n, f"{key}[{i}]") for i, n in enumerate(reader.items(node, key, 0)))
+
+    return Shape(read, {"anyOf": [one, {"type": "array", "items": one}]})
+
+
+def named(item: Shape) -> Shape:
+    """Return the shape of a mapping of names to values of one shape."""
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> dict[str, Any]:
-        return {k: reader.scalar(n, f"{key}.{k}") for k, n in reader.entries(node, key).items()}
+        return {k: item.read(reader, n, f"{key}.{k}") for k, n in reader.entries(node, key).items()}
 
-    return Shape(read, {"type": "object", "additionalProperties": {"type": ["number", "boolean", "string"]}})
+    return Shape(read, {"type": "object", "additionalProperties": item.schema})
 
 
 def list_of(item: Shape, least: int = 0) -> Shape:
@@ -139,7 +156,7 @@ def record(make: Callable[..., Any], keys: Mapping[str, Key], meaning: str = "")
     Parameters
     ----------
     make
-        Called with the keys that are there, as keywords.
+        Called with the keys that are there, as keywords. A key of its error may lie deeper: ``params.rounds``.
     """
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> Any:
@@ -151,7 +168,7 @@ def record(make: Callable[..., Any], keys: Mapping[str, Key], meaning: str = "")
         try:
             return make(**values)
         except ConfigError as e:
-            raise reader.wrong(nodes.get(e.key, node), f"{key}.{e.key}", e.value, e.remedy) from None
+            raise reader.wrong(_deepest(node, e.key), f"{key}.{e.key}", e.value, e.remedy) from None
 
     schema: Json = {"type": "object", "additionalProperties": False, "properties": {}}
     for k, declared in keys.items():
@@ -163,3 +180,13 @@ def record(make: Callable[..., Any], keys: Mapping[str, Key], meaning: str = "")
     if meaning:
         schema["description"] = meaning
     return Shape(read, schema)
+
+
+def _deepest(node: yaml.Node, key: str) -> yaml.Node:
+    """Return the node of a dotted key, or of as much of it as is there."""
+    for word in key.split("."):
+        inner = {name.value: value for name, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+        if word not in inner:
+            break
+        node = inner[word]
+    return node

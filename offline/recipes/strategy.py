@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from offline.models import kinds
 from offline.recipes.catalog_names import CROSS_FLAGS, CURVE_FLAGS, SPREADS, Numbers, features_of, momentum
-from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, UniverseSpec, digest
+from offline.recipes.recipe import ConformalSpec, LabelSpec, ModelRecipe, ModelSpec, UniverseSpec, digest
 from processors.errors import ConfigError
 from processors.score.config import SLIPPAGE_MODEL
 from processors.yaml_reader import near
@@ -21,8 +22,7 @@ from schemas.registry import ROOT
 ROLL_METHODS = ("none", "unadjusted", "back_adjusted", "back_difference", "back_ratio", "forward_difference",
                 "forward_ratio")  # fmt: skip
 """How prices run on through rolls: those of ``processors.futures.continuous``; back_adjusted is back_difference."""
-TABULAR = ("linear", "lgbm", "xgb")
-DEEP = ("tft", "nbeats")
+TABULAR, DEEP = kinds.kinds_in(kinds.TABULAR), kinds.kinds_in(kinds.DEEP)
 ENSEMBLES = ("thompson_bandit", "mean")
 _VENUES = {"NYM": "NYMEX", "CMX": "COMEX", "CBT": "CBOT"}
 """Venue of a symbol -> that of the table of rules, where they differ."""
@@ -165,6 +165,9 @@ class Strategy:
     def meaning(self) -> dict[str, Any]:
         """Return what the strategy means, in words of JSON: features by their names in the catalog."""
         told = asdict(replace(self, places={}))
+        coverage = ConformalSpec().coverage
+        for slot, model in (("tabular", self.models.tabular), ("deep", self.models.deep)):
+            told["models"][slot] = model and model.meaning(coverage)
         for key in ("strategy_id", "places"):
             told.pop(key)
         method = "back_difference" if self.roll_method == "back_adjusted" else self.roll_method

@@ -14,8 +14,8 @@ import numpy as np
 
 from offline.registry.evidence import Evidence
 from offline.registry.fairness import fairness
-from offline.registry.measures import Estimate, measure, reliability, slices
-from offline.registry.signature import digests, latency_ms, schema_here, signature
+from offline.registry.measures import Estimate, measure, reliability_bins, roc_points, slices
+from offline.registry.signature import digests, schema_here, signature
 from offline.selection.luck import deflated_sharpe, overfitting, superiority
 from offline.selection.objective import penalised_sharpe
 from offline.selection.stability import importance_stability
@@ -27,19 +27,23 @@ from processors.score.model import Model
 
 REQUIRED = (
     "model.name", "model.version", "model.sha256", "model.inputs", "model.signature.inputs", "model.signature.outputs",
-    "model.schema", "model.catalogs", "model.latency_ms",
+    "model.schema", "model.catalogs", "model.latency_ms.p50", "model.latency_ms.p99",
+    "model.latency_of.rows", "model.latency_of.machine", "model.latency_of.cores",
     "intended_use", "limits",
     "method.kind", "method.parameters", "method.window_bars", "method.seed", "method.calibration", "method.conformal",
     "method.validation", "method.versions", "method.recipe_id", "method.recipe_hash",
     "data.snapshot_id", "data.sha256", "data.pack_id", "data.pack_hash", "data.timeframe", "data.horizon_bars",
     "data.target", "data.universe", "data.from", "data.until", "data.rows", "data.samples", "data.dropped",
     "folds", "metrics.all", "metrics.fold", "metrics.regime", "returns.sharpe", "returns.sharpe_of_folds",
-    "calibration.ece", "calibration.bins", "coverage.nominal", "coverage.found", "fairness.verdict", "fairness.groups",
+    "discrimination.roc", "calibration.ece", "calibration.brier", "calibration.brier_parts", "calibration.bins",
+    "calibration.by_regime", "coverage.nominal", "coverage.found", "fairness.verdict", "fairness.groups",
     "selection.n_trials", "selection.deflated_sharpe", "selection.overfitting", "selection.superiority",
     "selection.stability",
 )  # fmt: skip
-MAY_BE_EMPTY = {"method.parameters", "data.dropped"}
-"""A linear model has no knobs, and nothing may have been dropped."""
+MAY_BE_EMPTY = {"method.parameters", "data.dropped", "discrimination.roc"}
+"""A model may have no knobs, nothing may have been dropped, and rows that all went one way have no curve."""
+REGIME_BINS = 5
+"""Bins of the reliability of one regime, which has a part of the rows: fewer, so that each says something."""
 SKILL = 0.95
 """Probability of skill below which a card says that luck may explain the return."""
 FEW_DRAWS = 200.0
@@ -65,14 +69,16 @@ def make_card(name: str, model: Model, evidence: Evidence, trials: Trials) -> di
     """
     e, rows = evidence, evidence.rows
     whole = measure(rows)
-    found = {(dimension, group): measure(rows, at) for dimension, group, at in slices(rows)}
+    parts = list(slices(rows))
+    found = {(dimension, group): measure(rows, at) for dimension, group, at in parts}
     groups = {of: {g: numbers for (d, g), numbers in found.items() if d == of} for of in ("fold", "regime")}
     topic, version = schema_here()
     card = {
         "model": {
             "name": name, "version": model.version, "sha256": model.sha256, "inputs": list(e.inputs),
             "signature": signature(model), "schema": f"{topic}@{version}", "catalogs": digests(),
-            "latency_ms": latency_ms(model),
+            "latency_ms": {"p50": e.latency.p50_ms, "p99": e.latency.p99_ms},
+            "latency_of": {k: getattr(e.latency, k) for k in ("rows", "machine", "cores")},
         },
         "intended_use": e.intended_use,
         "limits": list(e.limits),
@@ -83,7 +89,11 @@ def make_card(name: str, model: Model, evidence: Evidence, trials: Trials) -> di
                   for f in e.folds],
         "metrics": {"all": whole, **groups},
         "returns": _returns(e),
-        "calibration": {"ece": whole["ece"], "bins": reliability(rows.probability, rows.up)},
+        "discrimination": {"auc": whole["auc"], "roc": roc_points(rows.probability, rows.up)},
+        "calibration": {
+            **{k: whole[k] for k in ("ece", "brier", "brier_parts")}, "bins": reliability_bins(rows),
+            "by_regime": {g: reliability_bins(rows, at, REGIME_BINS) for of, g, at in parts if of == "regime"},
+        },
         "coverage": {"nominal": rows.coverage, "found": whole["coverage"], "width": whole["width"]},
         "fairness": fairness(whole, found),
         "selection": {

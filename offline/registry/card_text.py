@@ -6,7 +6,9 @@ from typing import Any
 
 from offline.registry.sweeps import flat
 
-RELIABILITY, CUMULATIVE = "reliability.png", "cumulative.png"
+ROC, RELIABILITY, BY_REGIME = "roc.png", "reliability.png", "reliability_by_regime.png"
+COVERAGE, CUMULATIVE = "coverage_by_regime.png", "cumulative.png"
+"""Pictures of a card."""
 
 
 def embedded(png: bytes) -> str:
@@ -22,7 +24,8 @@ def markdown(card: dict[str, Any], pictures: Mapping[str, str]) -> str:
     card
         Of ``make_card``.
     pictures
-        Name -> address of ``RELIABILITY`` and ``CUMULATIVE``; one that is missing is left out.
+        Name -> address of each of ``ROC``, ``RELIABILITY``, ``BY_REGIME``, ``COVERAGE`` and ``CUMULATIVE``; one that is
+        missing is left out.
     """
     parts = [
         f"# {card['model']['name']} {card['model']['version']}",
@@ -30,8 +33,14 @@ def markdown(card: dict[str, Any], pictures: Mapping[str, str]) -> str:
         _section("What it cannot do", _list(card["limits"]) + "\n\nMeasured:\n\n" + _list(card["seen_limits"])),
         _section("How it was made", _method(card)),
         _section("What it was made of", _data(card)),
-        _section("Predictions on rows it had not seen", _predictions(card)),
-        _section("Calibration", _calibration(card) + _picture("Reliability", RELIABILITY, pictures)),
+        _section("Predictions on rows it had not seen", _predictions(card) + _picture("ROC curve", ROC, pictures)),
+        _section(
+            "Calibration",
+            _calibration(card)
+            + _picture("Reliability", RELIABILITY, pictures)
+            + _picture("Reliability by regime", BY_REGIME, pictures),
+        ),
+        _section("Intervals", _intervals(card) + _picture("Coverage by regime", COVERAGE, pictures)),
         _section("Returns", _returns(card) + _picture("Growth of 1 out of sample", CUMULATIVE, pictures)),
         _section("Chosen from how many", _selection(card)),
         _section("Is anybody served worse", _fairness(card)),
@@ -72,6 +81,7 @@ def estimate(found: dict[str, Any] | None, digits: int = 3) -> str:
 
 def _method(card: dict[str, Any]) -> str:
     m, model = card["method"], card["model"]
+    took, of = model["latency_ms"], model["latency_of"]
     reads = "; ".join(f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in model["signature"]["inputs"])
     gives = "; ".join(f"{t['name']} {t['dtype']} {tuple(t['shape'])}" for t in model["signature"]["outputs"])
     return _facts({
@@ -87,7 +97,8 @@ def _method(card: dict[str, Any]) -> str:
         "gives": gives,
         "schema": model["schema"],
         "file": f"sha256 {model['sha256']}",
-        "one row takes": f"{model['latency_ms']['p50']:.3f} ms (p99 {model['latency_ms']['p99']:.3f}), one thread",
+        "one row takes": f"{took['p50']:.3f} ms (p99 {took['p99']:.3f}), one thread, run {of['rows']} together",
+        "measured on": f"{of['machine']}, {of['cores']} cores",
         "libraries": ", ".join(f"{k} {v}" for k, v in m["versions"].items()),
     })  # fmt: skip
 
@@ -119,22 +130,42 @@ def _predictions(card: dict[str, Any]) -> str:
     named = [("all", card["metrics"]["all"])]
     for dimension in ("fold", "regime"):
         named += [(f"{dimension} {g}", found) for g, found in card["metrics"][dimension].items()]
-    head = ["rows", "n", "indep.", "AUC", "log loss", "gain", "ECE", "coverage"]
-    rows = [[name, f"{f['rows']:,}", f"{f['draws']:,.0f}", *(estimate(f[k], digits) for k, digits in (
-        ("auc", 3), ("log_loss", 4), ("gain", 4), ("ece", 3), ("coverage", 3)))] for name, f in named]  # fmt: skip
+    head = ["rows", "n", "indep.", "AUC", "log loss", "gain", "Brier", "ECE", "coverage"]
+    shown = (("auc", 3), ("log_loss", 4), ("gain", 4), ("brier", 4), ("ece", 3), ("coverage", 3))
+    rows = [
+        [name, f"{f['rows']:,}", f"{f['draws']:,.0f}", *(estimate(f[k], digits) for k, digits in shown)]
+        for name, f in named
+    ]
     note = (
         "In brackets: 95 % intervals that know of overlapping labels and of symbols that move together. indep.: "
         "independent draws, the distinct times over the horizon. gain: log loss of the base rate less that of the "
-        "model, nats. ECE: chance alone makes it larger than 0; its interval is freed of that, and may lie below it. "
+        "model, nats. Brier: mean squared distance of probability and outcome. ECE: chance alone makes it larger than "
+        "0; its interval is freed of that, and may lie below it. "
         f"Coverage: nominal {card['coverage']['nominal']:.2f}."
     )
     return _table(head, rows) + "\n\n" + note
 
 
 def _calibration(card: dict[str, Any]) -> str:
-    bins = [[f"{b['probability']:.3f}", f"{b['frequency']:.3f}", f"{b['rows']:,}"] for b in card["calibration"]["bins"]]
-    text = f"Expected calibration error {estimate(card['calibration']['ece'])}."
+    c = card["calibration"]
+    bins = [
+        [f"{b['probability']:.3f}", estimate({"value": b["frequency"], **b}), f"{b['rows']:,}"] for b in c["bins"]
+    ]  # fmt: skip
+    parts = c["brier_parts"]
+    text = (
+        f"Expected calibration error {estimate(c['ece'])}. Brier score {estimate(c['brier'], 4)} = "
+        f"{parts['uncertainty']:.4f} of the base rate, less {parts['resolution']:.4f} that it tells apart, plus "
+        f"{parts['reliability']:.4f} that it is off, and {parts['within']:+.4f} inside of the bins."
+    )
     return text + "\n\n" + _table(["predicted", "came true", "rows"], bins)
+
+
+def _intervals(card: dict[str, Any]) -> str:
+    c = card["coverage"]
+    return (
+        f"They are to hold {c['nominal']:.0%} of the moves, and held {estimate(c['found'])}. Mean width "
+        f"{estimate(c['width'], 2)}, in units of the volatility over the horizon."
+    )
 
 
 def _returns(card: dict[str, Any]) -> str:

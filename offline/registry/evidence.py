@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from offline.export.latency import Latency
 from offline.selection.trials import UNSTATED, Returns
 from processors.errors import ConfigError
 
@@ -171,6 +172,8 @@ class Evidence:
         Of the training, kept as it is.
     intended_use, limits
         The two things that people write.
+    latency
+        Of the file, as it is served.
     lineage
         The model that it began with, where it refines one; empty otherwise.
     """
@@ -189,6 +192,7 @@ class Evidence:
     report: dict[str, Any]
     intended_use: str
     limits: tuple[str, ...]
+    latency: Latency
     lineage: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -210,6 +214,7 @@ class Evidence:
             **{k: getattr(self, k) for k in ("recipe_id", "recipe_hash", "recipe", "experiment", "report")},
             **{k: getattr(self, k) for k in ("inputs", "intended_use", "limits", "lineage")},
             "method": asdict(self.method),
+            "latency": asdict(self.latency),
             "dataset": asdict(self.dataset),
             "folds": [asdict(f) for f in self.folds],
             "importance": self.importance.tolist(),
@@ -242,6 +247,7 @@ class Evidence:
             n_folds, inputs = len(sheet["folds"]), tuple(sheet.pop("inputs"))
             return cls(
                 method=Method(**sheet.pop("method")),
+                latency=Latency(**sheet.pop("latency")),
                 dataset=DatasetSheet(universe=universe, **dataset),
                 folds=tuple(FoldSheet(**f) for f in sheet.pop("folds")),
                 rows=rows,

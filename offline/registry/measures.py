@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.calibration import expected_calibration_error
+from offline.calibration import log_losses
 from offline.registry.evidence import OutOfSample
+from offline.reliability import bins_of, brier, calibration_error
 from offline.statistics.bootstrap import stationary_bootstrap
 from offline.statistics.moments import NORMAL
 from offline.statistics.sharpe import long_run_variance
@@ -26,11 +27,12 @@ CONFIDENCE = 0.95
 DRAWS_MIN = 20.0
 """Fewest independent draws of an interval."""
 BINS = 10
-"""Of the reliability diagram and of the ECE, of equal count."""
+"""Of the reliability diagram and of the ECE, of equal count, equal probabilities together."""
+ROC_POINTS = 200
+"""Points that a curve is drawn through: more are not seen."""
 SAMPLES = 400
 _DRAWN_MAX = 2_000_000
 """Positions that are drawn at once: some arrays of 16 MB."""
-_TINY = 1e-12
 _HOUR_NS = 3_600_000_000_000
 
 SESSIONS = (("asia", 22, 7), ("europe", 7, 13), ("america", 13, 22))
@@ -113,13 +115,11 @@ def ece_estimate(p: F64, up: F64, ts_ns: I64, horizon_bars: int, seed: int = 0) 
     A mean of distances is too large by what chance puts between frequency and probability, in the sample and again in
     each resampled one: the interval is turned around the value (the basic bootstrap), which undoes it once.
     """
-    value = expected_calibration_error(p, up)
+    value = calibration_error(p, up, BINS, "mass")
     if draws(ts_ns, horizon_bars) < DRAWS_MIN:
         return Estimate(value, None, None, None)
     times, at = np.unique(ts_ns, return_inverse=True)
-    bins = np.empty(len(p), np.int64)
-    for number, rows in enumerate(np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))):
-        bins[rows] = number
+    bins = bins_of(p, BINS, "mass")
     gap = np.zeros((len(times), BINS))
     np.add.at(gap, (at, bins), p - up)
     count = np.bincount(at).astype(np.float64)
@@ -137,19 +137,14 @@ def ece_estimate(p: F64, up: F64, ts_ns: I64, horizon_bars: int, seed: int = 0) 
                     min(max(2.0 * value - float(least), 0.0), 1.0))  # fmt: skip
 
 
-def log_losses(p: F64, up: F64) -> F64:
-    """Return the negative log-likelihood of each row, nats."""
-    p = np.clip(p, _TINY, 1.0 - _TINY)
-    return np.asarray(-np.where(up > 0.5, np.log(p), np.log1p(-p)))
-
-
 def measure(rows: OutOfSample, where: Mask | None = None) -> dict[str, Any]:
     """Return the measures of some rows.
 
     Returns
     -------
     ``rows``, ``draws`` (independent), ``up_share``, and as ``Estimate``: ``auc``, ``log_loss``, ``gain`` (log loss of
-    the base rate less that of the model), ``ece``, ``coverage``, ``width`` of the interval where it is finite.
+    the base rate less that of the model), ``brier``, ``ece``, ``coverage``, ``width`` of the interval where it is
+    finite. ``brier_parts``: what the Brier score is the sum of, by name (``offline.reliability.Brier``).
     """
     take = np.ones(len(rows), np.bool_) if where is None else where
     p, up, ts, h = rows.probability[take], rows.up[take], rows.ts_ns[take], rows.horizon_bars
@@ -164,6 +159,8 @@ def measure(rows: OutOfSample, where: Mask | None = None) -> dict[str, Any]:
         "auc": auc_estimate(p, up, ts, h),
         "log_loss": mean_estimate(loss, ts, h),
         "gain": mean_estimate(log_losses(rows.base_rate[take], up) - loss, ts, h),
+        "brier": mean_estimate((p - up) ** 2, ts, h),
+        "brier_parts": {k: v for k, v in brier(p, up, BINS)._asdict().items() if k != "score"},
         "ece": ece_estimate(p, up, ts, h),
         "coverage": mean_estimate(inside.astype(np.float64), ts, h),
         "width": mean_estimate(width[finite], ts[finite], h),
@@ -197,7 +194,55 @@ def asset_class(symbol_id: str) -> str:
     return "unknown" if at is None else instruments.rows[at].asset_class
 
 
-def reliability(p: F64, up: F64) -> list[dict[str, float]]:
-    """Return probability, frequency and rows of each bin of equal count."""
-    parts = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
-    return [{"probability": float(p[r].mean()), "frequency": float(up[r].mean()), "rows": len(r)} for r in parts]
+def reliability_bins(rows: OutOfSample, where: Mask | None = None, n_bins: int = BINS) -> list[dict[str, Any]]:
+    """Return what was said and what came, bin by bin: ``probability``, ``frequency``, ``rows``, ``low`` and ``high``.
+
+    Parameters
+    ----------
+    n_bins
+        Of equal count, equal probabilities together.
+
+    Returns
+    -------
+    ``low`` and ``high`` are the interval of the frequency; None where the rows have none, or all of a bin went one way.
+    """
+    take = np.ones(len(rows), np.bool_) if where is None else where
+    p, up, ts = rows.probability[take], rows.up[take], rows.ts_ns[take]
+    at = bins_of(p, n_bins, "mass")
+    out = []
+    for number in np.unique(at):
+        here = at == number
+        share = float(here.mean())
+        came = float(up[here].mean())
+        # The influence of each row on the share of its bin, over all times: what lies between is no gap but silence.
+        around = mean_estimate(np.where(here, up - came, 0.0) / share, ts, rows.horizon_bars)
+        low = high = None
+        if around.error is not None and 0.0 < came < 1.0:
+            reach = NORMAL.inv_cdf(0.5 + CONFIDENCE / 2.0) * around.error
+            low, high = max(came - reach, 0.0), min(came + reach, 1.0)
+        out.append({"probability": float(p[here].mean()), "frequency": came, "rows": int(here.sum()),
+                    "low": low, "high": high})  # fmt: skip
+    return out
+
+
+def roc_points(p: F64, up: F64, points_max: int = ROC_POINTS) -> list[tuple[float, float]]:
+    """Return the ROC curve from (0, 0) to (1, 1): share of downs and of ups at or above each probability.
+
+    Parameters
+    ----------
+    points_max
+        More are thinned out evenly.
+
+    Returns
+    -------
+    Rows of one probability are one step, so that ties do not depend on the order of rows; empty where all rows are of
+    one kind.
+    """
+    n_up = float(up.sum())
+    if n_up in {0.0, float(len(up))}:
+        return []
+    _, at = np.unique(-p, return_inverse=True)
+    ups = np.cumsum(np.bincount(at, up)) / n_up
+    downs = np.cumsum(np.bincount(at, 1.0 - up)) / (len(up) - n_up)
+    kept = np.unique(np.linspace(0, len(ups) - 1, min(len(ups), points_max)).round().astype(np.int64))
+    return [(0.0, 0.0), *zip(downs[kept].tolist(), ups[kept].tolist(), strict=True)]

@@ -2,22 +2,18 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import yaml
 
 from processors.errors import ConfigError
-from processors.score.model import Model
+from processors.score.model import TOPIC, Model
 from schemas.features import CATALOGS, FOUNDING_PACK, load_pack, pack_ref
 from schemas.registry import load_registry
 
-TOPIC = "gold.v1"
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
-WARM_UP, CALLS = 20, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +118,3 @@ def digests() -> dict[str, str]:
 def schema_here() -> tuple[str, int]:
     """Return topic and version of the rows that are trained on now."""
     return TOPIC, load_registry().current(TOPIC).version
-
-
-def latency_ms(model: Model) -> dict[str, float]:
-    """Return median and 99th percentile of the time of one row through the graph, one thread, this machine."""
-    tensor = model.session.get_inputs()[0]
-    x = np.zeros([_length(d) if _length(d) > 0 else 1 for d in tensor.shape], np.float32)
-    took = np.empty(CALLS)
-    for call in range(-WARM_UP, CALLS):
-        begun = time.perf_counter()
-        model.session.run(None, {tensor.name: x})
-        took[max(call, 0)] = 1e3 * (time.perf_counter() - begun)
-    return {"p50": float(np.median(took)), "p99": float(np.quantile(took, 0.99))}

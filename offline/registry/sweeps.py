@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from offline.export.latency import processor
 from offline.registry.evidence import RETURNS, read_returns, write_returns
 from offline.selection.trials import Returns, Trial, Trials
 from processors.errors import ConfigError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 KIND, TRIAL, REGISTRATION = "mps.kind", "trial", "registration"
+MACHINE = "mps.machine"
 PAGE = 1000
 _PARAM_CHARS_MAX = 6000
 _BATCH = 100
@@ -33,6 +35,8 @@ def trial(
     client: "MlflowClient", experiment_id: str, label: str, parameters: dict[str, Any], recipe_hash: str
 ) -> Iterator[Done]:
     """Write down a trial around its work; call what it gives with the result: returns, ece, latency_ms, metrics.
+
+    A latency is that of this machine, whose name is kept with it.
 
     Leaving without a result, or by an exception, is a failed trial.
     """
@@ -53,7 +57,8 @@ def trial(
             write_returns(returns, Path(folder) / RETURNS)
             digest = hashlib.sha256((Path(folder) / RETURNS).read_bytes()).hexdigest()
             client.log_artifact(run_id, str(Path(folder) / RETURNS))
-        log(client, run_id, metrics=numbers, tags={"mps.returns": digest})
+        of = {MACHINE: processor()} if latency_ms is not None else {}
+        log(client, run_id, metrics=numbers, tags={"mps.returns": digest, **of})
         # Last: a trial is there with all it has, or not at all.
         client.set_terminated(run_id, "FINISHED")
         done = True
@@ -90,6 +95,7 @@ def read_trials(client: "MlflowClient", experiment: str, experiment_id: str | No
             finished[same] = Trial(
                 run.info.run_id, run.info.run_name or run.info.run_id, json.loads(tags["mps.parameters"]),
                 _returns(client, run, numbers.get("periods_a_year")), numbers.get("ece"), numbers.get("latency_ms"),
+                tags.get(MACHINE, ""),
             )  # fmt: skip
     return Trials(experiment, tuple(finished.values()), n_failed)
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from offline.registry.card_text import CUMULATIVE, RELIABILITY, embedded, markdown
+from offline.registry.card_text import BY_REGIME, COVERAGE, CUMULATIVE, RELIABILITY, ROC, embedded, markdown
 from offline.registry.evidence import Evidence
-from offline.registry.plots import cumulative_plot, reliability_plot
+from offline.registry.plots import coverage_plot, cumulative_plot, regimes_plot, reliability_plot, roc_plot
 from offline.registry.signature import digests, mlmodel, schema_here
 from offline.registry.versions import ALIASES
 from processors.errors import ConfigError
@@ -17,10 +17,10 @@ from processors.score.model import FORMAT_1, Model
 MODEL, CARD, CARD_TEXT, REPORT = "model/model.onnx", "card.json", "card.md", "report.json"
 TEXT_FACTS = frozenset({
     "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "schema_topic",
-    "timeframe", "target", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
+    "timeframe", "target", "machine", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
 })  # fmt: skip
 """Facts that are texts as they are; others are JSON."""
-MEASURED = ("auc", "log_loss", "gain", "ece", "coverage", "width")
+MEASURED = ("auc", "log_loss", "gain", "brier", "ece", "coverage", "width")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -82,7 +82,10 @@ def write_artefacts(
     (folder / "model" / "MLmodel").write_text(mlmodel(model, run_id))
     evidence.write(folder / "evidence")
     pictures = {
+        ROC: roc_plot(card["discrimination"]),
         RELIABILITY: reliability_plot(card["calibration"]["bins"]),
+        BY_REGIME: regimes_plot(card["calibration"]["by_regime"]),
+        COVERAGE: coverage_plot(card["coverage"], card["metrics"]["all"], card["metrics"]["regime"]),
         CUMULATIVE: cumulative_plot(evidence.returns),
     }
     for picture, png in pictures.items():
@@ -109,8 +112,8 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
         "parameters": evidence.method.parameters, "signature": card["model"]["signature"],
         "sharpe": returns["sharpe"]["value"], "causal": returns["causal"], "ece": whole["ece"]["value"],
         "auc": whole["auc"] and whole["auc"]["value"], "coverage": whole["coverage"]["value"],
-        "latency_ms": card["model"]["latency_ms"]["p50"], "fair": not card["fairness"]["much_worse"],
-        **lineage,
+        "latency_ms": card["model"]["latency_ms"]["p50"], "machine": evidence.latency.machine,
+        "fair": not card["fairness"]["much_worse"], **lineage,
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@
 | sd(Sharpe over folds) | annual Sharpe ratio of each fold, sample deviation (``Returns.sharpe_of_folds``); of several
 paths that of theirs (``Returns.of_paths``) |
 | ECE | calibrated probabilities of all rows out of sample, ten bins of equal count |
-| latency_ms | median time of one row through the exported file, one thread, measured when it was registered |
+| latency_ms | median time of one row through the file as it is served, one thread (``offline.export.latency``) |
 """
 
 from dataclasses import asdict, dataclass
@@ -75,12 +75,15 @@ class Candidate:
         0 to 1; None where it was not measured.
     latency_ms
         None where it was not measured.
+    machine
+        What it was measured on.
     """
 
     label: str
     returns: Returns
     ece: float | None
     latency_ms: float | None
+    machine: str = ""
 
 
 def penalised_sharpe(returns: Returns, instability: float = WEIGHTS.instability) -> Finding:

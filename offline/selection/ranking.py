@@ -95,6 +95,9 @@ class Ranking:
                 else "no such returns could have been earned"
             )
             out.append(f"not causal: {', '.join(seers)}: judged by models that were trained on later rows, {verdict}")
+        machines = sorted({p.candidate.machine for p in self.places if p.candidate.machine})
+        if len(machines) > 1:
+            out.append(f"latency is of different machines, {'; '.join(machines)}: leave it out with --delay 0")
         for p in self.places:
             out += [f"{p.candidate.label}: {f.says}" for f in (p.score, p.skill) if f.why_not]
         return list(dict.fromkeys(out))

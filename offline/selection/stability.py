@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from offline.selection.finding import Finding, found, refused
 from offline.selection.objective import FOLDS_MIN
+from offline.statistics.ranks import mid_ranks
 from processors.errors import ConfigError
 
 F64 = NDArray[np.float64]
@@ -63,9 +64,3 @@ def importance_stability(importance: F64, top: int = TOP) -> Finding:
         float(np.mean(rho)), "mean rank correlation of importances between folds", worst=min(rho), top=k,
         jaccard=float(np.mean(jaccard)), jaccard_worst=min(jaccard), jaccard_by_chance=by_chance, n_folds=n_folds,
     )  # fmt: skip
-
-
-def mid_ranks(values: F64) -> F64:
-    """Return the ranks from 1, ties sharing their mean, shape (n,)."""
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - 0.5 * (count - 1))[inverse]

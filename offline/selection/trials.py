@@ -98,6 +98,8 @@ class Trial:
         Expected calibration error out of sample, 0 to 1; None where it was not measured.
     latency_ms
         Median time of a prediction; None where nothing was exported to measure.
+    machine
+        What it was measured on; empty where it was not.
     """
 
     trial_id: str
@@ -106,6 +108,7 @@ class Trial:
     returns: Returns
     ece: float | None = None
     latency_ms: float | None = None
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

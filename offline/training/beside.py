@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from offline.calibration import log_losses
 from offline.registry.evidence import ROW_ARRAYS, OutOfSample
-from offline.registry.measures import log_losses, mean_estimate
+from offline.registry.measures import mean_estimate
 from offline.training.table import measures
 from offline.training.walk import Walked
 

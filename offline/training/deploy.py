@@ -1,7 +1,6 @@
 """The last fit, of all rows, as one file that has passed the gate."""
 
 import tempfile
-import time
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from offline.datasets.training_set import TrainingSet
 from offline.export import gate
-from offline.export.baseline import versions
 from offline.export.fold import fold
+from offline.export.latency import Latency, measure_latency
 from offline.features.versions import write_whole
+from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.train_baseline import mean_size_by_regime
 from offline.training.conformal import card_fields
@@ -22,30 +22,29 @@ from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
 from offline.training.threads import hold_one_thread
 from offline.training.workers import Workers
-from processors.score.model import Model, ModelCard
+from processors.score.model import TOPIC, Model, ModelCard
+from schemas.registry import load_registry
 
 I64 = NDArray[np.int64]
 
 GATE_ROWS = 5_000
-LATENCY_CALLS = 200
 _NUMBERS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The file and what was seen of it.
-
-    Parameters
-    ----------
-    latency_ms
-        Median of a call of one row.
-    """
+    """The file and what was seen of it."""
 
     raw: bytes
     trained: Trained
     card: ModelCard
     parity: gate.Parity
-    latency_ms: float
+    latency: Latency
+
+    @property
+    def latency_ms(self) -> float:
+        """Median of a call of one row."""
+        return self.latency.p50_ms
 
 
 def deploy(
@@ -88,7 +87,8 @@ def export(trained: Trained, card: ModelCard, data: TrainingSet, samples: I64, p
     spread = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), GATE_ROWS)).astype(np.int64))
     progress("gate", 1.0)
     parity = gate.check(raw, trained.fitted, trained.head, inputs_of(data, samples[spread], trained.window_bars))
-    return Deployed(raw, trained, card, parity, latency_ms(raw, data, samples))
+    row = inputs_of(data, samples[:1], trained.window_bars)
+    return Deployed(raw, trained, card, parity, measure_latency(Model(raw, "the new file"), row))
 
 
 def fit_away(
@@ -140,21 +140,10 @@ def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained)
         # A curve of a hundred points is in the graph; here it would only be long.
         calibration=tuple(flat) if len(flat) <= _NUMBERS_MAX else (),
         trained_until_ns=int(data.end_ns[seen].max()), seed=recipe.seed, dataset_sha256=data.meta.sha256,
-        versions=versions(), kind=recipe.model.kind, window_bars=trained.window_bars,
+        versions=versions(recipe.model.kind), kind=recipe.model.kind, window_bars=trained.window_bars,
         # Trees and lines have the same bits in any batch, and say nothing.
         batch_rows=getattr(trained.fitted, "batch_rows", 0), recipe_id=recipe.recipe_id, recipe_hash=recipe.hash,
         data_snapshot_id=data.meta.data_snapshot_id,
         calibration_method=recipe.calibration.method, conformal_method=recipe.conformal.method,
+        schema_version=load_registry().current(TOPIC).version,
     )  # fmt: skip
-
-
-def latency_ms(raw: bytes, data: TrainingSet, samples: I64) -> float:
-    """Return the median time of scoring one row, after some calls to warm up."""
-    model = Model(raw, "the new file")
-    x = inputs_of(data, samples[:1], model.card.window_bars)
-    took = []
-    for _ in range(LATENCY_CALLS):
-        began = time.perf_counter()
-        model.run(x)
-        took.append(time.perf_counter() - began)
-    return float(np.median(took[LATENCY_CALLS // 10 :])) * 1e3

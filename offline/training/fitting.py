@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from offline.calibration import sigmoid
 from offline.calibrators import Calibrator, Platt, calibrated
 from offline.conformal.quantile_regression import calibrate_quantiles
-from offline.conformal.quantiles import upper
 from offline.datasets.training_set import TrainingSet
 from offline.export.head import Head, curve_of
 from offline.models.estimator import Estimator, Fitted, Raw, Samples, make_estimator
@@ -126,10 +125,5 @@ def offsets_of(recipe: ModelRecipe, quantiles: F64, move: F64) -> tuple[float, f
     ``cqr`` moves both alike, ``cqr_two_sided`` each by its own rows.
     """
     ordered = np.sort(quantiles, axis=1)
-    scores = calibrate_quantiles(move, ordered[:, 0], ordered[:, 2])
-    coverage = recipe.conformal.coverage
-    if recipe.conformal.method == "cqr":
-        q = float(upper(np.maximum(scores.below, scores.above), coverage))
-        return q, q
-    down, up = (float(upper(side, 0.5 + coverage / 2.0)) for side in (scores.below, scores.above))
-    return down, up
+    alike = recipe.conformal.method == "cqr"
+    return calibrate_quantiles(move, ordered[:, 0], ordered[:, 2], symmetric=alike).offsets(recipe.conformal.coverage)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from offline.datasets.training_set import TrainingSet
-from offline.export.baseline import versions
+from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe
 from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
@@ -21,14 +21,16 @@ from offline.train_baseline import write_model
 from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.experiment import experiment_of
 from offline.training.fitting import Progress
+from offline.training.folds import FIRST_TRAIN_SHARE
+from offline.training.parts import CALIBRATION_SHARE, STOP_SHARE
 from offline.training.returns import returns_of
 from offline.training.table import LIMITS, measures
 from offline.training.tuning import chosen, widest_window
 from offline.training.walk import Walked, walk
 from offline.training.workers import HERE, Workers
 
-INTENDED_USE = "Research, paper trading and demonstrations on the instruments and the timeframe that it was trained on."
-
+TRAINING_FORMAT = 1
+"""To be raised with whatever changes what a fold says of the same rows: folds that are done are not used by it."""
 UNKNOWN_BY_THEN = "no_sample_by_then"
 """Reason of rows up to a time whose label was not known by it, or that are no samples at all."""
 
@@ -165,7 +167,10 @@ def _not_told(**_found: Any) -> None:
 
 
 def _key(recipe: ModelRecipe, data: TrainingSet) -> str:
-    return hashlib.sha256(f"{recipe.hash} {data.meta.sha256}".encode()).hexdigest()[:16]
+    """Return what a run's folder is of: recipe with its defaults, rows, shares of a window, libraries, this code."""
+    told = (TRAINING_FORMAT, recipe.hash, data.meta.sha256, FIRST_TRAIN_SHARE, STOP_SHARE, CALIBRATION_SHARE,
+            versions(recipe.model.kind))  # fmt: skip
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _deploy(
@@ -222,7 +227,7 @@ def _report(
         "out_of_sample": found, "sharpe": sharpe_of(returns),
         "adaptive": {"coverage": followed.coverage, "furthest": followed.furthest, "bound": followed.bound},
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
-        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": list(LIMITS),
+        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": [*recipe.limits, *LIMITS],
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},
     }  # fmt: skip
 
@@ -234,11 +239,12 @@ def _evidence(
     """Return what a version is registered with."""
     return Evidence(
         recipe.recipe_id, recipe.hash, json.loads(json.dumps(recipe.meaning(), default=str)), experiment,
-        Method(recipe.model.kind, dict(recipe.model.params), deployed.card.window_bars, recipe.seed,
-               recipe.calibration.method, recipe.conformal.method, validation_words(recipe), versions()),
+        Method(recipe.model.kind, recipe.meaning()["model"]["params"], deployed.card.window_bars, recipe.seed,
+               recipe.calibration.method, recipe.conformal.method, validation_words(recipe),
+               versions(recipe.model.kind)),
         sheet_of(data, deployed, dropped), tuple(f.sheet for f in walked.folds), walked.rows, returns,
-        tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report, INTENDED_USE,
-        tuple(report["limits"]), {} if refined is None else refined.lineage,
+        tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report,
+        recipe.intended_use, tuple(report["limits"]), deployed.latency, {} if refined is None else refined.lineage,
     )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from offline.calibration import auc, expected_calibration_error, log_loss
+from offline.calibration import auc, log_loss
 from offline.registry.evidence import OutOfSample
-from offline.reliability import brier
+from offline.reliability import brier, calibration_error
 
 LIMITS = (
     "Labels overlap, so rows are fewer than they look: as many as times over the horizon, and symbols move together.",
     "A Sharpe ratio here is of net positions marked to market that pay spread, fee and slippage; no funding, no caps.",
-    "An interval that holds zero is no evidence of skill, and a few days hold one market only.",
+    "An interval that holds zero is no evidence of skill, and rows of one market say nothing of another.",
 )
 
 
@@ -29,7 +29,7 @@ def measures(rows: OutOfSample) -> dict[str, Any]:
         "log_loss": log_loss(rows.probability, rows.up),
         "log_loss_base_rate": log_loss(rows.base_rate, rows.up),
         "brier": brier(rows.probability, rows.up).score,
-        "ece": expected_calibration_error(rows.probability, rows.up),
+        "ece": calibration_error(rows.probability, rows.up, binning="mass"),
         "coverage": float(inside.mean()),
         "coverage_by_regime": {
             name: float(inside[rows.regime == i].mean())

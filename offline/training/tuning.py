@@ -1,9 +1,8 @@
-"""Nested tuning: parameters that a recipe gives as lists are chosen inside each training window, by its own folds."""
+"""Nested tuning: parameters that a recipe gives as a grid are chosen inside each training window, by its own folds."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +12,20 @@ from numpy.typing import NDArray
 from offline.calibration import log_loss
 from offline.datasets.training_set import TrainingSet
 from offline.features.versions import write_whole
-from offline.recipes.recipe import ModelRecipe, ModelSpec
+from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Progress, estimator_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
 from offline.training.workers import HERE, Workers
 from offline.validation.panel import Panel, split_panel
 from offline.validation.walk_forward import WalkForward
-from processors.errors import ConfigError
 
 I64 = NDArray[np.int64]
 
-GRID_MAX = 64
-"""Most combinations: each is fitted once an inner fold of each outer fold."""
-
 
 def candidates(recipe: ModelRecipe) -> list[ModelRecipe]:
-    """Return a recipe for each combination of the parameters that are lists; the recipe itself where none is.
-
-    Only with ``scheme: nested``: else a list is a value, which the estimator takes or refuses.
-
-    Raises
-    ------
-    ConfigError
-        There are too many combinations.
-    """
-    params = dict(recipe.model.params)
-    # By name: of candidates with the same loss the first is taken, in whatever order a file has its keys.
-    lists = {k: v for k, v in sorted(params.items()) if isinstance(v, list | tuple)}
-    if not lists or recipe.validation.scheme != "nested":
-        return [recipe]
-    where = recipe.place("model.params")
-    combinations = list(product(*lists.values()))
-    if not 0 < len(combinations) <= GRID_MAX:
-        raise ConfigError(where, "combinations", len(combinations), f"1 to {GRID_MAX}")
-    made: list[dict[str, Any]] = [{**params, **dict(zip(lists, values, strict=True))} for values in combinations]
-    return [replace(recipe, model=ModelSpec(recipe.model.kind, p)) for p in made]
+    """Return a recipe for each combination of the grid; the recipe itself where it has none."""
+    return [replace(recipe, model=model) for model in recipe.model.candidates()]
 
 
 def widest_window(recipe: ModelRecipe) -> int:

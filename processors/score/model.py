@@ -35,12 +35,15 @@ from processors.score.validity import Validity
 from processors.score.window import Windows
 from processors.score.wire import graph_sha256
 from schemas.features import cross_features, pack_ref
+from schemas.registry import load_registry
 from schemas.timeframes import TIMEFRAMES
 
 F64 = NDArray[np.float64]
 
 FORMAT_1, FORMAT_2, FORMAT_3 = "1", "2", "3"
 """A log-odds alone; a log-odds with quantiles and bounds; those with validity and adaptive intervals. All are read."""
+TOPIC = "gold.v1"
+"""Of the rows that a model reads."""
 PREFIX = "mps."
 GRAPH_SHA256 = PREFIX + "graph_sha256"
 """Digest of the graph that the card was written for: a card on another graph is refused."""
@@ -95,6 +98,8 @@ class ModelCard:
         Version of the table of gold rows.
     calibration_method, conformal_method
         For example ``platt`` and ``cqr``.
+    schema_version
+        Newest version of the schema of ``gold.v1`` when it was trained; 0 where the file does not say.
     validity_centre, validity_scale
         Middle and spread of each input in training, in the order of ``inputs``; empty up to format 2, as is all that
         follows.
@@ -132,6 +137,7 @@ class ModelCard:
     data_snapshot_id: str = ""
     calibration_method: str = ""
     conformal_method: str = ""
+    schema_version: int = 0
     validity_centre: tuple[float, ...] = ()
     validity_scale: tuple[float, ...] = ()
     validity_scores: tuple[float, ...] = ()
@@ -357,11 +363,16 @@ class Model:
         Raises
         ------
         ConfigError
-            An input is no column of the rows, or they have another pack; names both.
+            An input is no column of the rows, they are of an older schema, or they have another pack; names both.
         """
         missing = [i.name for i in self.card.inputs if i.name not in layout.column]
         if missing:
             raise ConfigError(self.where, "inputs", ", ".join(missing), "columns of gold.v1: run `mps train`")
+        # A newer schema reads as the old one did; of an older one columns of the same name may have meant less.
+        newest = load_registry().current(TOPIC).version
+        if self.card.schema_version > newest:
+            stated = f"{TOPIC} version {self.card.schema_version}"
+            raise ConfigError(self.where, "schema", stated, f"version {newest} or older, as rows are served here")
         own = pack_ref(self.card.pack_id, self.card.pack_hash)
         if own not in served:
             raise ConfigError(

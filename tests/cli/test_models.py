@@ -88,7 +88,7 @@ def test_a_card_is_printed_and_written_with_its_plots(ask, tmp_path):
     """Markdown on the terminal without plots, one file with them, JSON for programs."""
     assert "## Is anybody served worse" in ask("card", "fx_15m", "candidate")
     ask("card", "fx_15m", "candidate", "--out", str(tmp_path / "card.md"))
-    assert (tmp_path / "card.md").read_text().count("data:image/png;base64,") == 2
+    assert (tmp_path / "card.md").read_text().count("data:image/png;base64,") == 5
     assert json.loads(ask("card", "fx_15m", "2", "--json"))["data"]["snapshot_id"] == "gold@7"
 
 

@@ -1,4 +1,4 @@
-"""Calibration and measures against naive oracles."""
+"""Platt scaling, log loss and the area under the curve against naive oracles."""
 
 import math
 
@@ -70,13 +70,6 @@ def test_log_loss_is_the_mean_surprise(pairs):
     p, up = np.array([a for a, _ in pairs]), np.array([float(b) for _, b in pairs])
     naive = -sum(math.log(a if b else 1 - a) for a, b in pairs) / len(pairs)
     assert c.log_loss(p, up) == pytest.approx(naive)
-
-
-def test_calibration_error_by_hand():
-    """Two bins, one off by 0.1 and one exact: half of 0.1."""
-    p = np.array([0.2] * 10 + [0.7] * 10)
-    up = np.array([1.0] * 3 + [0.0] * 7 + [1.0] * 7 + [0.0] * 3)
-    assert c.expected_calibration_error(p, up, 2) == pytest.approx(0.05)
 
 
 def test_the_standard_error_of_no_skill_is_the_rank_sums():

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offline import reliability as r
-from offline.calibration import expected_calibration_error
 from processors.errors import ConfigError
 
 ROWS = st.lists(st.tuples(st.floats(0, 1).map(lambda x: round(x, 3)), st.booleans()), min_size=1, max_size=60)
@@ -52,9 +51,33 @@ def test_equal_mass_does_not_depend_on_the_order_of_rows(rows, n_bins):
     if len(set(p)) == len(p):
         assert np.ptp(table.n) <= 1
         assert len(table.n) == min(n_bins, len(p))
-        if len(p) % n_bins == 0:
-            ours = r.calibration_error(p, up, n_bins, "mass")
-            assert ours == pytest.approx(expected_calibration_error(p, up, n_bins))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=60), st.randoms())
+def test_the_calibration_error_of_tied_probabilities_knows_no_order_of_rows(rows, random):
+    """Few different probabilities and any order of the rows: one error, and the same bins."""
+    p, up = np.array([a / 4 for a, _ in rows]), np.array([float(b) for _, b in rows])
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    assert r.calibration_error(p, up, 10, "mass") == pytest.approx(r.calibration_error(p[order], up[order], 10, "mass"))
+    assert r.bins_of(p, 10, "mass")[order].tolist() == r.bins_of(p[order], 10, "mass").tolist()
+
+
+def test_a_constant_probability_is_judged_by_its_base_rate_not_by_drift():
+    """The base rate over all rows has no error however ups drift in time; ten points off is ten points off."""
+    rng = np.random.default_rng(0)
+    up = (rng.random(10_000) < np.linspace(0.3, 0.7, 10_000)).astype(float)
+    for binning in r.BINNINGS:
+        assert r.calibration_error(np.full(10_000, up.mean()), up, 10, binning) < 1e-9
+        assert r.calibration_error(np.full(10_000, up.mean() + 0.1), up, 10, binning) == pytest.approx(0.1)
+
+
+def test_calibration_error_by_hand():
+    """Two bins, one off by 0.1 and one exact: half of 0.1."""
+    p = np.array([0.2] * 10 + [0.7] * 10)
+    up = np.array([1.0] * 3 + [0.0] * 7 + [1.0] * 7 + [0.0] * 3)
+    assert r.calibration_error(p, up, 2, "mass") == pytest.approx(0.05)
 
 
 @settings(deadline=None)

@@ -2,12 +2,14 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 
 import onnx
 import pytest
 
 from processors.errors import ConfigError
 from processors.score.model import Model, ModelCard, load_model, model_path
+from schemas.registry import load_registry
 from tests.score.gold_rows import PACK, gold_layout
 
 
@@ -65,6 +67,22 @@ def test_a_model_of_another_pack_or_schema_is_refused_at_start(model):
     layout.column.pop(model.card.inputs[0].name)
     with pytest.raises(ConfigError, match=model.card.inputs[0].name):
         model.check(layout, [PACK.ref])
+
+
+def test_a_model_of_a_newer_schema_is_refused_at_start(trained):
+    """The card names the schema of today; one of tomorrow is refused with both versions, one that says none is not."""
+    card, now = load_model(trained[0]).card, load_registry().current("gold.v1").version
+    assert card.schema_version == now
+    for version, refused in ((now + 1, True), (now - 1, False), (0, False)):
+        raw = onnx.load(trained[0])
+        del raw.metadata_props[:]
+        onnx.helper.set_model_props(raw, replace(card, schema_version=version).to_properties())
+        model = Model(raw.SerializeToString(), "x.onnx")
+        if refused:
+            with pytest.raises(ConfigError, match=rf"gold.v1 version {version}.*version {now} or older"):
+                model.check(gold_layout(), [PACK.ref])
+        else:
+            model.check(gold_layout(), [PACK.ref])
 
 
 @pytest.mark.parametrize("bad", [{"gain_vols": {"1m": (0.0, 1.0, 1.0)}}, {"horizon_bars": {"7m": 3}},

@@ -1,14 +1,15 @@
 """Fits a network: begins it anew, or with another fit that it refines."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from offline.models.deep import training
-from offline.models.deep.fitted import DeepFitted
 from offline.models.deep.parameters import DeepParameters
 from offline.models.deep.scaling import fit_scaling
 from offline.models.estimator import Progress, Samples
 from processors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from offline.models.deep.fitted import DeepFitted
 
 
 class DeepEstimator:
@@ -35,8 +36,8 @@ class DeepEstimator:
         seed: int,
         progress: Progress,
         checkpoint: Path | None,
-        start: DeepFitted | None = None,
-    ) -> DeepFitted:
+        start: "DeepFitted | None" = None,
+    ) -> "DeepFitted":
         """Return the fitted network.
 
         Parameters
@@ -54,6 +55,10 @@ class DeepEstimator:
         ConfigError
             There are no samples, their windows have another shape, or ``start`` is another network.
         """
+        # JAX takes seconds and hundreds of megabytes: who only reads parameters does without.
+        from offline.models.deep import training
+        from offline.models.deep.fitted import DeepFitted
+
         wanted = (len(train), self.window_bars)
         if train.x.ndim != 3 or train.x.shape[:2] != wanted or len(train) == 0:
             raise ConfigError(

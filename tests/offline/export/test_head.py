@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from offline.calibration import sigmoid
+from offline.calibrators import FITS, ByRegime, Platt, calibrated
 from offline.export.errors import ExportError
 from offline.export.head import BetaCurve, Head, IsotonicCurve, Nodes, PlattCurve, curve_of
 from offline.models.estimator import Raw
@@ -117,24 +119,32 @@ def test_impossible_heads_are_refused():
             make()
 
 
-def test_a_fitted_calibration_is_known_by_its_numbers():
-    """Records of slope and intercept, of a, b and c, and of raw and level become curves; others are refused."""
+@pytest.mark.parametrize("method", FITS)
+def test_the_curve_of_a_calibration_is_what_it_says(method):
+    """Of each method the graph's curve gives the probabilities of the calibration itself."""
+    rng = np.random.default_rng(3)
+    raw = rng.normal(0, 2, 2000)
+    fitted = calibrated(method, raw, (rng.random(2000) < sigmoid(0.7 * raw - 0.2)).astype(float))
+    np.testing.assert_allclose(sigmoid(curve_of(fitted).log_odds(raw)), fitted.probability(raw), atol=2e-6)
+
+
+def test_a_calibration_that_says_no_known_curve_is_refused_whatever_its_fields_are_called():
+    """Slope and intercept of something else are not taken for Platt's; one a regime has no curve."""
 
     @dataclass
-    class Fitted:
-        raw: object
-        level: object
-
-    @dataclass
-    class Slope:
+    class Silent:
         slope: float
         intercept: float
 
     @dataclass
-    class ByRegime:
-        pooled: object
+    class Temperature(Silent):
+        def curve(self):
+            return "temperature", {"slope": self.slope, "intercept": self.intercept}
 
-    assert curve_of(Slope(0.5, 0.1)) == PlattCurve(0.5, 0.1)
-    assert curve_of(Fitted(STEEP.raw, STEEP.level)).level.tolist() == STEEP.level.tolist()
-    with pytest.raises(ExportError, match="ByRegime"):
-        curve_of(ByRegime(None))
+    for other, said in (
+        (Silent(0.5, 0.1), "Silent .says no curve"), (Temperature(0.5, 0.1), "Temperature .temperature"),
+        (ByRegime(Platt(1.0, 0.0), {}), "ByRegime"),
+    ):  # fmt: skip
+        with pytest.raises(ExportError, match=said):
+            curve_of(other)
+    assert curve_of(Platt(0.5, 0.1)) == PlattCurve(0.5, 0.1)

@@ -6,7 +6,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from offline.models.estimator import KINDS, Samples, make_estimator, no_progress
+from offline.models.estimator import Samples, make_estimator, no_progress
+from offline.models.kinds import KINDS
 from processors.errors import ConfigError
 from tests.offline.models.samples import N_INPUTS, SMALL, make_samples
 

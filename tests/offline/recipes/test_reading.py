@@ -10,6 +10,7 @@ import yaml
 from offline.recipes import json_schema
 from offline.recipes.reading import read_file, read_recipe, read_strategy
 from offline.recipes.recipe import KINDS, ModelRecipe, check_servable
+from offline.training.tuning import candidates
 from processors.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "offline" / "recipes" / "examples"
@@ -76,6 +77,16 @@ def test_the_strategy_of_the_design_means_features_of_the_catalog():
         (5, "timeframe: 1m, ", "", "universe_spec.timeframe is None: is needed"),
         (6, "kind: lgbm", "kind: lightgbm", "model.kind is 'lightgbm': one of linear, lgbm"),
         (6, "{num_leaves: 15}", "[1]", "model.params is 'a list': a mapping"),
+        (6, "num_leaves: 15", "learning_rte: 0.03", "model.params.learning_rte is 0.03: no parameter; allowed are"),
+        (7, "{num_leaves: 15}}", "{\n    rounds: 0}}", "model.params.rounds is 0: from 1 to 100000"),
+        (6, "num_leaves: 15", "num_leaves: [7, 15]", r"model.params.num_leaves is .7, 15.: a value of type int"),
+        (6, "15}}", "15}, grid: {rounds: [10, 20]}}", "model.grid is 'rounds': only with validation: .scheme: nested"),
+        (6, "15}}", "15}, grid: {num_leaves: [7, 15]}}", "model.grid.num_leaves is 15: in params or in grid"),
+        (6, "15}}", "15}, grid: {rounds: [10, none]}}", "model.grid.rounds is 'none': a value of type int"),
+        (6, "15}}", "15}, grid: {rounds: []}}", "model.grid.rounds is 'a list': a list that is not empty"),
+        (6, "15}}", f"15}}, grid: {{rounds: {list(range(1, 66))}}}}}", "model.grid is '65 combinations': 1 to 64"),
+        (7, "", "  validation: {scheme: nested}\n", "validation.scheme is 'nested': with model.grid"),
+        (7, "", "  limits: Knows no holidays\n", "limits is 'Knows no holidays': a list"),
         (7, "", "  seed: -1\n", "seed is '-1'"),
         (7, "", "  exclude: [nothing_like_it]\n", "exclude is 'nothing_like_it': a pattern that matches"),
         (7, "", "  extra_features: [rsi_14_valeu]\n", "near it: rsi_14_value"),
@@ -137,6 +148,35 @@ def test_a_hash_is_of_the_meaning(tmp_path):
     hashes = {read(tmp_path, text).hash for text in other}
     assert len(hashes) == len(other)
     assert plain.hash not in hashes
+
+
+def test_the_default_spelled_out_is_the_default(tmp_path):
+    """A recipe means its parameters with all defaults, those of the interval's coverage among them."""
+    bare = read(tmp_path, RECIPE.replace(", params: {num_leaves: 15}", ""))
+    assert bare.hash == read(tmp_path, RECIPE).hash
+    assert bare.meaning()["model"]["params"]["learning_rate"] == 0.03
+    spelt = RECIPE.replace("num_leaves: 15", "num_leaves: 15, coverage: 0.9")
+    assert read(tmp_path, spelt).hash == bare.hash
+    assert read(tmp_path, spelt + "  conformal: {coverage: 0.8}\n").hash != bare.hash
+    said = RECIPE + "  intended_use: To be looked at.\n  limits: [Knows no holidays.]\n"
+    assert read(tmp_path, said).hash == bare.hash
+
+
+def test_lists_are_values_and_a_grid_is_what_nested_chooses_from(tmp_path):
+    """Penalties, stacks and the like are lists; each combination of a grid is a recipe without one."""
+    linear = RECIPE.replace("lgbm, params: {num_leaves: 15}", "linear, params: {penalties: [1, 0.1]}")
+    assert read(tmp_path, linear).meaning()["model"]["params"]["penalties"] == (1.0, 0.1)
+    stacks = RECIPE.replace("lgbm, params: {num_leaves: 15}", "nbeats, params: {stacks: [trend], frozen: []}")
+    assert read(tmp_path, stacks).model.params == {"stacks": ("trend",), "frozen": ()}
+    grid = "grid: {num_leaves: [7, 15], learning_rate: [0.1, 0.03]}"
+    text = RECIPE.replace("params: {num_leaves: 15}", grid) + "  validation: {scheme: nested}\n"
+    found = candidates(read(tmp_path, text))
+    assert [tuple(r.model.params.values()) for r in found] == [(7, 0.1), (7, 0.03), (15, 0.1), (15, 0.03)]
+    assert not any(r.model.grid for r in found)
+    lists = RECIPE.replace("lgbm, params: {num_leaves: 15}", "linear, grid: {penalties: [[1.0], [0.1, 0.01]]}")
+    found = candidates(read(tmp_path, lists + "  validation: {scheme: nested}\n"))
+    assert [r.model.params["penalties"] for r in found] == [(1.0,), (0.1, 0.01)]
+    assert read(tmp_path, text).hash != read(tmp_path, text.replace("[7, 15]", "[7, 31]")).hash
 
 
 def test_a_recipe_with_transformations_is_not_exported(tmp_path):

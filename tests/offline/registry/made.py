@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from offline.export.latency import Latency, processor
 from offline.registry.evidence import DatasetSheet, Evidence, FoldSheet, Method, OutOfSample
 from offline.selection.trials import Returns
 from processors.score.inputs import Input
@@ -86,6 +87,6 @@ def evidence(experiment="fx", **changes):
         folds=folds, rows=out_of_sample(), returns=returns(), inputs=tuple(i.name for i in INPUTS),
         importance=np.arange(6.0) + 0.2 * rng.random((4, 6)), report={"seed": 1},
         intended_use="Research on two symbols; sizes no position by itself.",
-        limits=("Knows no holidays.",),
+        limits=("Knows no holidays.",), latency=Latency(0.004, 0.006, 1, processor(), 2),
     )  # fmt: skip
     return replace(whole, **changes)

@@ -7,10 +7,20 @@ import numpy as np
 import pytest
 
 from offline.calibration import auc
+from offline.export.latency import processor
 from offline.registry.card import REQUIRED, check_card, make_card
-from offline.registry.card_text import CUMULATIVE, RELIABILITY, markdown
-from offline.registry.measures import auc_estimate, draws, ece_estimate, mean_estimate, measure, slices
-from offline.registry.plots import cumulative_plot, reliability_plot
+from offline.registry.card_text import BY_REGIME, COVERAGE, CUMULATIVE, RELIABILITY, ROC, markdown
+from offline.registry.measures import (
+    auc_estimate,
+    draws,
+    ece_estimate,
+    mean_estimate,
+    measure,
+    reliability_bins,
+    roc_points,
+    slices,
+)
+from offline.registry.plots import coverage_plot, cumulative_plot, regimes_plot, reliability_plot, roc_plot
 from offline.selection.trials import Trial, Trials
 from processors.errors import ConfigError
 from processors.score.model import Model
@@ -31,18 +41,21 @@ def card(model):
 
 
 def test_a_card_says_all_that_its_evidence_says(card):
-    """Folds, regimes, groups and dropped rows are there, and its text is Markdown with both plots."""
+    """Folds, regimes, groups and dropped rows are there, and its text is Markdown with all plots."""
     assert set(card["metrics"]["fold"]) == {"0", "1", "2", "3"}
     assert set(card["metrics"]["regime"]) == {"trend", "meanrev", "stress"}
     groups = {(g["dimension"], g["group"]) for g in card["fairness"]["groups"]}
     assert {("symbol", "AIG:US"), ("asset_class", "equity"), ("asset_class", "fx"), ("session", "asia")} <= groups
-    text = markdown(card, {RELIABILITY: "r.png", CUMULATIVE: "c.png"})
+    names = (ROC, RELIABILITY, BY_REGIME, COVERAGE, CUMULATIVE)
+    text = markdown(card, {name: f"at/{name}" for name in names})
+    for name in names:
+        assert f"(at/{name})" in text
     for said in (
         "not warm | 280",
         "gold@7",
         "Knows no holidays.",
-        "(r.png)",
-        "(c.png)",
+        "Brier score 0.2",
+        f"{processor()}, 2 cores",
         "nothing can be said: no trial",
     ):
         assert said in text
@@ -152,6 +165,53 @@ def test_the_interval_of_the_calibration_error_reaches_zero_for_honest_probabili
     assert 0.06 < wrong.low < 0.1 < wrong.high
 
 
+def test_probabilities_that_all_are_the_base_rate_have_no_calibration_error_however_it_drifts():
+    """Neither the value nor a resampled one comes from the order of rows in a tie; the diagram is one bin."""
+    rng = np.random.default_rng(8)
+    n = 4000
+    ts, up = START + np.arange(n) * MINUTE, (rng.random(n) < np.linspace(0.3, 0.7, n)).astype(float)
+    p = np.full(n, up.mean())
+    got = ece_estimate(p, up, ts, 2)
+    assert got.value < 1e-9
+    assert got.high < 0.01
+    order = rng.permutation(n)
+    tied = np.round(rng.uniform(0.2, 0.8, n), 1)
+    assert ece_estimate(tied, up, ts, 2).value == pytest.approx(ece_estimate(tied[order], up[order], ts, 2).value)
+    assert roc_points(p, up) == [(0.0, 0.0), (1.0, 1.0)]
+
+
+def test_the_curve_has_the_area_that_stands_beside_it():
+    """Trapezia below the points are the area by ranks, ties and all; it rises from corner to corner."""
+    rng = np.random.default_rng(9)
+    p = np.round(rng.random(500), 2)
+    up = (rng.random(500) < p).astype(float)
+    points = np.array(roc_points(p, up))
+    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(auc(p, up), abs=1e-12)
+    assert (np.diff(points, axis=0) >= 0).all()
+    assert points[-1].tolist() == [1.0, 1.0]
+    assert roc_points(p, np.ones(500)) == []
+    thin = np.array(roc_points(rng.random(500), up, 50))
+    assert len(thin) == 51
+
+
+def test_bands_of_a_reliability_diagram_hold_the_truth_though_labels_overlap():
+    """Of honest probabilities most bands hold what was said; bands for independent rows hold it far less often."""
+    held, naive, total = 0, 0, 0
+    for seed in range(20):
+        rows, rng = out_of_sample(n_times=1200, seed=seed), np.random.default_rng(seed)
+        # Two symbols at four times, the horizon: eight rows of one outcome.
+        block = np.arange(len(rows)) // 8 * 8
+        p = rng.uniform(0.2, 0.8, len(rows))[block]
+        up = (rng.random(len(rows))[block] < p).astype(float)
+        for b in reliability_bins(replace(rows, probability=p, up=up), n_bins=5):
+            came = b["frequency"]
+            held += b["low"] <= b["probability"] <= b["high"]
+            naive += abs(came - b["probability"]) <= 1.96 * np.sqrt(came * (1 - came) / b["rows"])
+            total += 1
+    assert held / total >= 0.8
+    assert naive / total < 0.65
+
+
 def test_every_row_is_in_one_group_of_each_dimension():
     """Nobody is left out, nobody counted twice."""
     rows = out_of_sample()
@@ -165,7 +225,25 @@ def test_every_row_is_in_one_group_of_each_dimension():
 
 def test_plots_are_pictures_and_the_same_for_the_same_numbers(card):
     """PNG, byte for byte."""
-    for plot, of in ((reliability_plot, card["calibration"]["bins"]), (cumulative_plot, returns())):
-        png = plot(of)
+    calibration = card["calibration"]
+    for plot, *of in (
+        (roc_plot, card["discrimination"]), (reliability_plot, calibration["bins"]),
+        (regimes_plot, calibration["by_regime"]), (cumulative_plot, returns()),
+        (coverage_plot, card["coverage"], card["metrics"]["all"], card["metrics"]["regime"]),
+    ):  # fmt: skip
+        png = plot(*of)
         assert png.startswith(b"\x89PNG")
-        assert png == plot(of)
+        assert png == plot(*of)
+
+
+def test_plots_of_too_few_rows_and_of_rows_of_one_kind_are_drawn_without_what_is_not_known(model):
+    """No band, no error and no curve is made up."""
+    few = make_card("fx", model, evidence(rows=out_of_sample(n_times=40)), NONE)
+    assert all(b["low"] is None for b in few["calibration"]["bins"])
+    one = make_card("fx", model, evidence(rows=replace(out_of_sample(), up=np.ones(2400))), NONE)
+    assert one["discrimination"] == {"auc": None, "roc": []}
+    for card in (few, one):
+        assert roc_plot(card["discrimination"]).startswith(b"\x89PNG")
+        assert regimes_plot(card["calibration"]["by_regime"]).startswith(b"\x89PNG")
+        numbers = (card["coverage"], card["metrics"]["all"], card["metrics"]["regime"])
+        assert coverage_plot(*numbers).startswith(b"\x89PNG")

@@ -8,13 +8,14 @@ import pytest
 from offline.selection.luck import BLOCKS, deflated_sharpe, overfitting, summed, superiority
 from offline.selection.objective import Candidate, Weights, objective, penalised_sharpe
 from offline.selection.ranking import rank
-from offline.selection.stability import importance_stability, mid_ranks
+from offline.selection.stability import importance_stability
 from offline.selection.trials import UNSTATED, Returns, Trial, Trials
 from offline.statistics.deflated import (
     dependent_probabilistic_sharpe_ratio,
     expected_maximum_sharpe,
     probabilistic_sharpe_ratio,
 )
+from offline.statistics.ranks import mid_ranks
 from processors.errors import ConfigError
 
 DAY = 86_400_000_000_000
@@ -243,6 +244,15 @@ def test_the_table_has_the_best_first_and_refusals_last():
     assert table.row_count == 3
     assert (whole["n_trials"], whole["n_failed"], whole["ranking"][0]["label"]) == (6, 2, "strong")
     assert {"overfitting", "superiority"} <= set(whole)
+
+
+def test_latencies_of_different_machines_are_not_ranked_in_silence():
+    """Two machines are named below the table; one, or one that is not known, is not."""
+    matrix = noise(k=6)
+    here, there, unknown = (Candidate(m or "?", series(matrix[:, 0]), 0.02, 1.0, m) for m in ("A", "B", ""))
+    said = "latency is of different machines, A; B: leave it out with --delay 0"
+    assert said in rank([here, there, unknown], tried(matrix)).remarks()
+    assert not any("machines" in r for r in rank([here, unknown], tried(matrix)).remarks())
 
 
 @pytest.mark.parametrize(

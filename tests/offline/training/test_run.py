@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from offline.calibration import expected_calibration_error, sigmoid
-from offline.recipes.recipe import ValidationSpec
+from offline.calibration import sigmoid
+from offline.recipes.recipe import ModelSpec, ValidationSpec
 from offline.registry.place import Place
 from offline.registry.registry import Registry
+from offline.reliability import calibration_error
+from offline.training import run as run_module
 from offline.training.adaptive import adaptive_intervals
 from offline.training.experiment import experiment_of
 from offline.training.run import run
@@ -66,10 +68,24 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_bytes(tmp_path):
     assert np.isfinite(fold["probability"]).all()
 
 
+def test_folds_of_other_parameters_libraries_or_code_are_not_used_again(monkeypatch):
+    """A default spelled out is the same run; another value, version, share of a window or format is another one."""
+    data = made(50)
+    key = run_module._key(recipe_of("lgbm", rounds=20), data)
+    assert run_module._key(recipe_of("lgbm", rounds=20, num_leaves=15), data) == key
+    assert run_module._key(replace(recipe_of("lgbm", rounds=20), limits=("Knows no holidays.",)), data) == key
+    others = {run_module._key(recipe_of("lgbm", rounds=20, num_leaves=16), data)}
+    for name, other in (("STOP_SHARE", 0.2), ("TRAINING_FORMAT", 0), ("versions", lambda _kind: {"lightgbm": "0.1"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(run_module, name, other)
+            others.add(run_module._key(recipe_of("lgbm", rounds=20), data))
+    assert len(others - {key}) == 4
+
+
 def test_a_grid_is_chosen_inside_each_window_and_registered(tmp_path):
     """Trees that may split beat those that may not, in every fold; the version has the recipe's hash, grid and all."""
     recipe = replace(
-        recipe_of("lgbm", min_data_in_leaf=[20, 100_000], rounds=20),
+        recipe_of("lgbm"), model=ModelSpec("lgbm", {"rounds": 20}, {"min_data_in_leaf": (20, 100_000)}),
         validation=ValidationSpec("nested", 2, embargo_bars=5, inner_folds=2),
     )  # fmt: skip
     registry = Registry(Place.of_folder(tmp_path / "registry"))
@@ -102,7 +118,7 @@ def test_probabilities_and_intervals_stay_honest_through_a_break_of_volatility(t
     recipe = recipe_of("linear")
     walked = walk(recipe, data, tmp_path, quiet)
     rows, followed = walked.rows, walked.followed
-    assert expected_calibration_error(rows.probability, rows.up) <= 0.05
+    assert calibration_error(rows.probability, rows.up, binning="mass") <= 0.05
     inside = (rows.move >= rows.low) & (rows.move <= rows.high)
     wild = np.quantile(data.ts_ns, 0.75)
     calm = rows.ts_ns < wild

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from offline.validation.combinatorial import CombinatorialPurged
 from offline.validation.kfold import PurgedKFold
 from offline.validation.leakage import LeakageError, check_leakage, overlaps, purge
-from offline.validation.nested import nested_panel
 from offline.validation.panel import Panel, split_panel, split_symbols
 from offline.validation.walk_forward import WalkForward
 from processors.errors import ConfigError
@@ -95,13 +94,3 @@ def test_symbols_apart_are_in_no_training_row(panel):
         judged |= set(split.test.tolist())
         check_leakage(split.train, split.test, panel.ts_ns, panel.end_ns)
     assert judged == {int(i) for i in np.flatnonzero((panel.ts_ns >= 300) & (panel.ts_ns < 900))}
-
-
-def test_nested_panel_splits_are_clear_at_both_levels(panel):
-    """Inner training is clear of the inner test, and all inner rows of the outer test."""
-    for one in nested_panel(PurgedKFold(4), PurgedKFold(3), panel, 20):
-        assert len(one.inner) == 3
-        for inner in one.inner:
-            check_leakage(inner.train, inner.test, panel.ts_ns, panel.end_ns, 20)
-            rows = np.concatenate([inner.train, inner.test])
-            check_leakage(rows, one.outer.test, panel.ts_ns, panel.end_ns, 20)
