@@ -32,6 +32,7 @@ def train_recipes(
     """
     from offline.datasets import leakage
     from offline.datasets.build import build
+    from offline.datasets.shares import known_files
     from offline.datasets.sources import RecordedTicks
     from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
@@ -39,7 +40,7 @@ def train_recipes(
     from processors.feeds.files import present
 
     wanted = {path: read_recipe(path) for path in recipes}
-    source = _Once(RecordedTicks(present(files)))
+    source = _Once(RecordedTicks(present(files), known_files()))
     targets = _targets(wanted, out)
     registry = Registry() if register else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())

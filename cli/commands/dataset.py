@@ -34,16 +34,20 @@ def dataset() -> None:
 @click.option("--cross", "cross", multiple=True, type=click.Path(path_type=Path),
               help="Parquet file or folder of rows of cross.v1, beside --gold; repeatable.")  # fmt: skip
 @click.option("--clickhouse", is_flag=True, help="Read gold rows from the warehouse, in place of FILES.")
+@click.option("--facts", "facts", multiple=True, type=click.Path(path_type=Path),
+              help="File of events, for splits and dividends; repeatable.  [MPS_FACTS]")  # fmt: skip
 @click.option("--no-leak-check", is_flag=True, help="Write the set also where an input seems to know the label.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and no progress bar.")
 def build(
     *, recipe: Path, files: tuple[Path, ...], out: Path, gold: tuple[Path, ...], cross: tuple[Path, ...],
-    clickhouse: bool, no_leak_check: bool, as_json: bool,
+    clickhouse: bool, facts: tuple[Path, ...], no_leak_check: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make the rows with labels of RECIPE, and count what was left out.
 
     FILES are recorded ticks in any form that `mps replay` takes; the shipped recordings where none is named. They run
     through the same stages as live ticks, with the packs of the recipe. --gold and --clickhouse read rows that exist.
+
+    Labels are returns of a holder: splits and dividends of --facts, or of the warehouse's events, are no moves.
 
     An input that knows the label, or what comes after its row, is refused by name (exit code 1). Equal rows and an
     equal recipe give the same bytes.
@@ -62,7 +66,9 @@ def build(
     if cross and not gold:
         raise ConfigError("mps dataset build", "--cross", str(cross[0]), "beside --gold only")
     wanted = read_recipe(recipe)
-    source = _source(files, gold, cross, clickhouse=clickhouse)
+    if facts and clickhouse:
+        raise ConfigError("mps dataset build", "--facts", str(facts[0]), "no files: the warehouse has its own events")
+    source = _source(files, gold, cross, facts, clickhouse=clickhouse)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
         task, seen = bar.add_task("gold rows", total=None), 0
@@ -95,14 +101,18 @@ def show(*, folder: Path, as_json: bool) -> None:
     _show(folder, data, report, as_json=as_json)
 
 
-def _source(files: tuple[Path, ...], gold: tuple[Path, ...], cross: tuple[Path, ...], *, clickhouse: bool) -> Any:
+def _source(
+    files: tuple[Path, ...], gold: tuple[Path, ...], cross: tuple[Path, ...], facts: tuple[Path, ...], *,
+    clickhouse: bool,
+) -> Any:  # fmt: skip
+    from offline.datasets.shares import known_files
     from offline.datasets.sources import ClickHouseGold, ParquetGold, RecordedTicks
     from processors.feeds.files import present
 
     if gold:
-        return ParquetGold(gold, cross)
+        return ParquetGold(gold, cross, facts or known_files())
     if not clickhouse:
-        return RecordedTicks(present(files or (RECORDINGS,)))
+        return RecordedTicks(present(files or (RECORDINGS,)), facts or known_files())
     from cli.feature_service import known_endpoints, warehouse_url
     from deploy.local.paths import home
     from offline.features.clickhouse_rows import at_address, at_path
