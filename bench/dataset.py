@@ -96,13 +96,13 @@ def in_pandas(gold: Columns) -> pd.DataFrame:
         made[f"rank_{WINDOW}(features.{name})"] = rolling.rank(pct=True).reset_index(level=0, drop=True)
     price = by["meta.close"]
     unit = frame["meta.realized_vol"] * np.sqrt(HORIZON)
-    hit = pd.Series(np.nan, frame.index)
+    hit, moved = pd.Series(np.nan, frame.index), pd.Series(np.nan, frame.index)
     for bars in range(1, HORIZON + 1):
-        in_time = by["ts"].shift(-bars) - frame["ts"] <= STRETCH_MAX * HORIZON * MINUTE_NS
+        in_time = by["ts"].shift(-bars) - frame["ts"] < STRETCH_MAX * HORIZON * MINUTE_NS
         move = np.log(price.shift(-bars) / frame["meta.close"]) / unit
         first = hit.isna() & in_time & (move.abs() >= 1 if bars < HORIZON else move.notna())
-        hit = hit.mask(first, np.sign(move))
-    made["move"], made["target"] = move.where(in_time), hit
+        hit, moved = hit.mask(first, np.sign(move)), moved.mask(first, move)
+    made["move"], made["target"] = moved, hit
     return pd.concat([frame, pd.DataFrame(made)], axis=1)
 
 

@@ -25,6 +25,8 @@ _FLAGS = (
     click.option("--lake", is_flag=False, flag_value="", metavar="[PLACE]",
                  help="Gold rows of the lake, in place of FILES: a folder or s3://bucket/prefix.  "
                       "[MPS_LAKE, else .mps/lake]"),
+    click.option("--facts", multiple=True, type=click.Path(path_type=Path),
+                 help="File of events, for splits and dividends; repeatable.  [MPS_FACTS]"),
     click.option("--snapshot", metavar="ID",
                  help="Version of the lake's gold rows, as `mps lake show gold` prints it.  [newest]"),
 )  # fmt: skip
@@ -39,7 +41,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def gold_source(
     command: str, files: tuple[Path, ...], *, gold: tuple[Path, ...], cross: tuple[Path, ...], clickhouse: bool,
-    lake: str | None, snapshot: str | None,
+    lake: str | None, snapshot: str | None, facts: tuple[Path, ...],
 ) -> "GoldSource":  # fmt: skip
     """Return the source that the flags of a command name; the shipped recordings where they name none.
 
@@ -51,6 +53,8 @@ def gold_source(
         Recorded ticks.
     lake
         Place of the lake; empty: the usual one; None: no lake.
+    facts
+        Files of events; those of the environment where none is named.
 
     Raises
     ------
@@ -58,6 +62,7 @@ def gold_source(
         Several sources are named, a flag has no meaning beside the others, or the source is not there.
     """
     from offline.datasets.lake_source import LakeGold
+    from offline.datasets.shares import known_files
     from offline.datasets.sources import ParquetGold, RecordedTicks
     from processors.feeds.files import present
 
@@ -69,13 +74,17 @@ def gold_source(
         raise ConfigError(command, "--cross", str(cross[0]), "beside --gold only")
     if snapshot is not None and lake is None:
         raise ConfigError(command, "--snapshot", snapshot, "beside --lake only: other sources have no versions")
+    if facts and clickhouse:
+        raise ConfigError(command, "--facts", str(facts[0]), "no files: the warehouse has its own events")
     if lake is not None:
         if lake.endswith(RECIPES):
             raise ConfigError(command, "--lake", lake, "a place; write --lake behind the recipes, or --lake=PLACE")
-        return LakeGold.at(lake_store(lake), snapshot)
+        return LakeGold.at(lake_store(lake), snapshot, facts or known_files())
     if gold:
-        return ParquetGold(gold, cross)
-    return _clickhouse() if clickhouse else RecordedTicks(present(files or (RECORDINGS,)))
+        return ParquetGold(gold, cross, facts or known_files())
+    if clickhouse:
+        return _clickhouse()
+    return RecordedTicks(present(files or (RECORDINGS,)), facts or known_files())
 
 
 def lake_store(place: str | None) -> "LakeStore":

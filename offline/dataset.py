@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def record_gold(files: list[Path], progress: Callable[[int], None] = lambda _: N
 
 def record_rows(
     files: list[Path], progress: Callable[[int], None] = lambda _: None, pack_ids: tuple[str, ...] | None = None,
-    regime_model: str | None = None, *, with_cross: bool = True,
+    regime_model: str | None = None, *, with_cross: bool = True, facts_files: tuple[str, ...] | None = None,
 ) -> tuple[Columns, Columns | None]:  # fmt: skip
     """Return the gold rows and the rows of the cross-section that the stages make of recorded ticks.
 
@@ -115,21 +116,25 @@ def record_rows(
         Packs that the rows have, and whose regimes; those of the environment where None.
     with_cross
         Whether rows of the cross-section are made; None in their place otherwise.
+    facts_files
+        Files of facts that features read; those of ``MPS_FACTS`` where None.
     """
     keep = frozenset({GOLD, UNIVERSE} if with_cross else {GOLD})
-    driver = _recorded(files, progress, keep, pack_ids, regime_model)
+    driver = _recorded(files, progress, keep, pack_ids, regime_model, facts_files)
     return gold_rows(driver), cross_rows(driver) if with_cross else None
 
 
 def _recorded(
     files: list[Path], progress: Callable[[int], None], keep: frozenset[str], pack_ids: tuple[str, ...] | None = None,
-    regime_model: str | None = None,
+    regime_model: str | None = None, facts_files: tuple[str, ...] | None = None,
 ) -> MemoryDriver:  # fmt: skip
     from processors.feeds.replay import recorded_batches
 
     reconcile, bars, featurize, regime = build_chain(["reconcile", "bars", "featurize", "regime"])
-    if pack_ids is not None:
-        config = replace(FeaturizeConfig.from_environment(), pack_ids=pack_ids)
+    asked = {"pack_ids": pack_ids, "facts_files": facts_files}
+    changed: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    if changed:
+        config = replace(FeaturizeConfig.from_environment(), **changed)
         featurize = Featurize(config, DriftConfig.from_environment())
     if regime_model is not None:
         regime = Regime(replace(RegimeConfig.from_environment(), model=regime_model))

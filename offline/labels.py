@@ -44,24 +44,23 @@ def forward_log_return(
 
 
 @njit(cache=True)
-def forward_sharpe(
-    ts_ns: I64, group: I64, close: F64, tf_ns: int, horizon_bars: int, stretch_max: float, value: F64, end_ns: I64
-) -> None:
-    """Fill the mean of the next h returns of a row over their deviation, and when it is known.
+def forward_sharpe(group: I64, close: F64, horizon_bars: int, value: F64) -> None:
+    """Fill the mean of the next h returns of a row over their deviation.
 
     Parameters
     ----------
-    tf_ns, horizon_bars
-        Length of a bar, and h, 2 or more. The others as in ``forward_log_return``.
-    value, end_ns
-        Shape (n,), filled: per bar, not annualised; NaN and -1 where there is none, or all returns are equal.
+    group, close
+        As in ``forward_log_return``.
+    horizon_bars
+        h, 2 or more.
+    value
+        Shape (n,), filled: per bar, not annualised; NaN where the group ends before, or all returns are equal.
     """
-    n = len(ts_ns)
+    n = len(close)
     for i in range(n):
         j = i + horizon_bars
         value[i] = np.nan
-        end_ns[i] = -1
-        if j < n and group[j] == group[i] and ts_ns[j] - ts_ns[i] <= stretch_max * horizon_bars * tf_ns:
+        if j < n and group[j] == group[i]:
             mean = np.log(close[j] / close[i]) / horizon_bars
             low, high, squares = np.inf, -np.inf, 0.0
             for k in range(i + 1, j + 1):
@@ -70,40 +69,40 @@ def forward_sharpe(
                 squares += (step - mean) * (step - mean)
             if high > low:
                 value[i] = mean / np.sqrt(squares / (horizon_bars - 1))
-                end_ns[i] = ts_ns[j]
 
 
 @njit(cache=True)
 def triple_barrier(
-    ts_ns: I64, group: I64, close: F64, unit: F64, tf_ns: int, horizon_bars: int, stretch_max: float, up: float,
-    down: float, sign_at_time: bool, value: F64, end_ns: I64,
+    group: I64, close: F64, unit: F64, horizon_bars: int, up: float, down: float, sign_at_time: bool, value: F64,
+    bars: I64,
 ) -> None:  # fmt: skip
-    """Fill which barrier a close touches first, 1 above and -1 below, and when it does.
+    """Fill which barrier a close touches first, 1 above and -1 below, and after how many bars.
 
     Parameters
     ----------
+    group, close
+        As in ``forward_log_return``.
     unit
         Shape (n,): log return that is one unit of a barrier; what is not positive voids the label.
     up, down
         Distance of the barriers in units, positive.
     sign_at_time
         Whether a row that touches none by the h-th bar has the sign of its return there; else 0.
-    value, end_ns
-        Shape (n,), filled: NaN and -1 where the group ends, or more time passes than ``stretch_max`` allows, before a
-        barrier is touched or h bars are through.
+    value, bars
+        Shape (n,), filled: NaN and 0 where the group ends before a barrier is touched or h bars are through.
 
     References
     ----------
     Lopez de Prado (2018), "Advances in Financial Machine Learning", section 3.4.
     """
-    n = len(ts_ns)
+    n = len(close)
     for i in range(n):
         value[i] = np.nan
-        end_ns[i] = -1
+        bars[i] = 0
         if not unit[i] > 0:
             continue
         for j in range(i + 1, min(i + horizon_bars, n - 1) + 1):
-            if group[j] != group[i] or ts_ns[j] - ts_ns[i] > stretch_max * horizon_bars * tf_ns:
+            if group[j] != group[i]:
                 break
             move = np.log(close[j] / close[i]) / unit[i]
             if move >= up:
@@ -114,5 +113,5 @@ def triple_barrier(
                 value[i] = np.sign(move) if sign_at_time else 0.0
             else:
                 continue
-            end_ns[i] = ts_ns[j]
+            bars[i] = j - i
             break

@@ -38,6 +38,8 @@ def build(
     through the same stages as live ticks, with the packs of the recipe. --gold, --clickhouse and --lake read rows that
     exist; `mps train` takes the same flags. A snapshot of the lake reads the same for good.
 
+    Labels are returns of a holder: splits and dividends of --facts, or of the warehouse's events, are no moves.
+
     An input that knows the label, or what comes after its row, is refused by name (exit code 1). Equal rows and an
     equal recipe give the same bytes.
 

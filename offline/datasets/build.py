@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline import labels
 from offline.cross_join import with_cross
+from offline.datasets.encoders import codes_of
+from offline.datasets.labelling import Labels, make_labels
 from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress, Wanted
 from offline.datasets.training_set import F32, F64, I64, Meta, TrainingSet
 from offline.datasets.transforms import CODES, group_begin, transform
@@ -26,7 +27,6 @@ from processors.score.inputs import input_matrix
 from processors.score.score import has_pack
 from schemas.features import WARMUP
 from schemas.instruments import load_instruments
-from schemas.timeframes import TIMEFRAME_NS
 
 Mask = NDArray[np.bool_]
 
@@ -48,9 +48,9 @@ ROW_REASONS = {
     "lacks_pack": "without a pack of the recipe",
     "other_regime_model": "with the regime of another model",
     "repeated": "of a bar that a later record has too",
-    "short_history": "of a symbol with fewer rows than min_history_bars",
 }
 SAMPLE_REASONS = {
+    "short_history": "fewer rows of the symbol come before than min_history_bars",
     "not_warm": "a window is not full",
     "stale": "made of stale ticks",
     "gap": "the bar lacks ticks",
@@ -58,7 +58,9 @@ SAMPLE_REASONS = {
     "null_input": "an optional input is null",
     "no_volatility": "no volatility to measure the move by",
     "label_after_end": "the symbol's rows end before the horizon",
-    "label_stretched": "the horizon crosses a night or a hole",
+    "label_stretched": "rows of the horizon are missing",
+    "label_over_closed": "the horizon runs over closed hours",
+    "split_in_horizon": "a split or dividend of the horizon was not known at its row",
     "label_flat": "the price did not move: no Sharpe ratio",
 }
 """Reason -> what it means; of several the first one counts."""
@@ -154,11 +156,11 @@ def from_rows(
             where = f"recipe {recipe.recipe_id}"
             raise ConfigError(where, "rows of cross.v1", 0, f"a source of them, for {resolved.cross_pack.pack_id}")
         gold = with_cross(gold, rows.cross, resolved.cross_pack)
-    x = inputs_of(recipe, resolved, gold, symbol)
+    x = inputs_of(recipe, resolved, gold, symbol, symbols)
     step("labels")
-    made = make_labels(recipe, gold, symbol)
+    made = make_labels(recipe, gold, symbol, symbols, rows.actions)
     step("samples")
-    usable = _samples(recipe, resolved, gold, made, x, report)
+    usable = _samples(recipe, resolved, gold, made, x, np.arange(len(x)) - group_begin(symbol), report)
     ts = np.array(gold["ts"], np.int64)
     at = np.flatnonzero(usable)
     at = at[np.lexsort((symbol[at], ts[at]))]
@@ -217,9 +219,6 @@ def _chosen(
     bad = np.zeros(len(gold), np.bool_)
     bad[at[~last]] = True
     leave_out("repeated", bad)
-    count = np.bincount(rank[left], minlength=len(names))
-    short = np.flatnonzero(count < recipe.universe.min_history_bars)
-    leave_out("short_history", np.isin(rank, short) & left)
     at = at[left[at]]
     report.rows = len(at)
     if not len(at):
@@ -250,91 +249,51 @@ def _why(report: Report) -> str:
     return "; ".join(told) or "the source gave none"
 
 
-def inputs_of(recipe: ModelRecipe, resolved: Resolved, gold: Columns, symbol: I64) -> F32:
-    """Return ``x`` of rows by symbol and time: the inputs as score makes them, then the transformations."""
+def inputs_of(recipe: ModelRecipe, resolved: Resolved, gold: Columns, symbol: I64, symbols: tuple[str, ...]) -> F32:
+    """Return ``x`` of rows by symbol and time: the inputs as score makes them, transformations, codes of categories."""
     plain = input_matrix(gold, resolved.inputs)
     place = {i.name.removeprefix("features."): j for j, i in enumerate(resolved.inputs)}
     made = [
         (CODES[step.kind], place[name], bars)
         for step in recipe.transformations for name in step.features for bars in step.bars
     ]  # fmt: skip
-    if not made:
+    if not (made or recipe.encoders):
         return plain
-    x = np.empty((len(plain), plain.shape[1] + len(made)), np.float32)
+    x = np.empty((len(plain), plain.shape[1] + len(made) + len(recipe.encoders)), np.float32)
     x[:, : plain.shape[1]] = plain
     begin, out = group_begin(symbol), np.empty(len(plain), np.float32)
     for j, (kind, column, bars) in enumerate(made):
         transform(kind, np.ascontiguousarray(plain[:, column]), begin, bars, out)
         x[:, plain.shape[1] + j] = out
+    for j, encoder in enumerate(recipe.encoders):
+        x[:, plain.shape[1] + len(made) + j] = codes_of(encoder.category, symbols)[symbol]
     return x
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labels of every row, NaN and -1 where there is none; ``after_end`` is true where the symbol's rows end before."""
+def _samples(
+    recipe: ModelRecipe, resolved: Resolved, gold: Columns, made: Labels, x: F32, before: I64, report: Report
+) -> Mask:
+    """Return which rows are samples, and count the others by the first reason against each.
 
-    move: F64
-    up: F64
-    target: F64
-    end_ns: I64
-    exit_ns: I64
-    unit: F64
-    after_end: Mask
-
-
-def make_labels(recipe: ModelRecipe, gold: Columns, symbol: I64) -> Labels:
-    """Return the labels of rows by symbol and time."""
-    spec, n = recipe.label, len(gold)
-    h, tf_ns = spec.horizon_bars, TIMEFRAME_NS[recipe.universe.timeframe]
-    ts, close = np.array(gold["ts"], np.int64), np.array(gold["meta.close"], np.float64)
-    log_return, end = np.empty(n), np.empty(n, np.int64)
-    labels.forward_log_return(
-        ts, symbol, close, np.full(n, tf_ns), np.full(n, h, np.int64), spec.stretch_max, log_return, end
-    )
-    unit = np.array(gold["meta.realized_vol"], np.float64) * np.sqrt(h)
-    move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
-    up, target, exit_ns = np.where(move > 0, 1.0, 0.0), move, end
-    if spec.target == "forward_return" and spec.transform == "none":
-        target = log_return
-    elif spec.target == "sign":
-        target = up
-    elif spec.target == "forward_sharpe":
-        target, exit_ns = np.empty(n), np.empty(n, np.int64)
-        labels.forward_sharpe(ts, symbol, close, tf_ns, h, spec.stretch_max, target, exit_ns)
-    elif spec.target == "triple_barrier":
-        bars, target, exit_ns = spec.barriers, np.empty(n), np.empty(n, np.int64)
-        assert bars is not None, "a spec of barriers has them"
-        labels.triple_barrier(
-            ts, symbol, close, unit, tf_ns, h, spec.stretch_max, bars.up, bars.down, bars.at_time == "sign", target,
-            exit_ns,
-        )  # fmt: skip
-    if spec.transform == "winsorized":
-        target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
-    if spec.target in {"forward_sharpe", "triple_barrier"}:
-        up = np.where(target > 0, 1.0, 0.0)
-    beyond = np.arange(n) + h
-    after_end = (beyond >= n) | (symbol[np.minimum(beyond, n - 1)] != symbol)
-    return Labels(move, up, target, np.maximum(end, exit_ns), exit_ns, unit, after_end)
-
-
-def _samples(recipe: ModelRecipe, resolved: Resolved, gold: Columns, made: Labels, x: F32, report: Report) -> Mask:
-    """Return which rows are samples, and count the others by the first reason against each."""
+    Parameters
+    ----------
+    before
+        Shape (n,): rows of the symbol before each. What comes after a row never decides whether it has a history.
+    """
     required = [f"features.{f.name}" for f in resolved.features if f.missing_policy == WARMUP and f.source != "cross"]
     values = np.array([gold[name] for name in required], np.float64).reshape(len(required), len(gold))
     warm = (np.asarray(gold["warm"]) != 0) & is_warm(values, np.arange(len(required)))
-    quality, no_label = recipe.quality, np.isnan(made.move)
+    quality = recipe.quality
     none = np.zeros(len(gold), np.bool_)
     reasons = {
+        "short_history": before < recipe.universe.min_history_bars,
         "not_warm": ~warm,
         "stale": np.asarray(gold["quality.stale"]) != 0 if quality.drop_stale else none,
         "gap": np.asarray(gold["quality.gap"]) != 0 if quality.drop_gap else none,
         "outliers": np.asarray(gold["quality.outlier_frac"]) > quality.outlier_frac_max,
         "null_input": np.isnan(x).any(axis=1) if recipe.missing == "drop" else none,
         "no_volatility": ~(made.unit > 0),
-        "label_after_end": made.after_end,
-        "label_stretched": no_label,
-        "label_flat": np.isnan(made.target),
-    }
+    } | made.void
     usable = np.ones(len(gold), np.bool_)
     for reason, bad in reasons.items():
         n = int((usable & bad).sum())

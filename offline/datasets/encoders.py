@@ -1,60 +1,23 @@
-"""What is fitted before a model: a scaler, and the mean target of a category. Fit on the training rows of a fold only.
+"""The mean target of a category, fitted on the training rows of a fold only; ``offline.training.encoding`` calls it.
 
 ``fit`` gives what was learnt as an object of numbers, ``transform`` applies it: so that ``leakage.check_fitted`` can
 fit again on the fold's own rows and compare.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from processors.errors import ConfigError
+from schemas.instruments import load_instruments
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-Matrix = NDArray[np.floating]
 
-
-@dataclass(frozen=True, slots=True)
-class FittedScaler:
-    """Centre and scale of each column, shape (n_columns,)."""
-
-    centre: F64
-    scale: F64
-
-    def transform(self, x: Matrix) -> Matrix:
-        """Return ``(x - centre) / scale`` in the type of x; nulls stay null."""
-        return ((x - self.centre) / self.scale).astype(x.dtype)
-
-    def statistics(self) -> F64:
-        """Return what was learnt, as one row of numbers."""
-        return np.concatenate([self.centre, self.scale])
-
-
-@dataclass(frozen=True, slots=True)
-class Scaler:
-    """Columns to centre 0 and scale 1.
-
-    Parameters
-    ----------
-    robust
-        Median and distance of the quartiles in place of mean and deviation, for heavy tails.
-    """
-
-    robust: bool = False
-
-    def fit(self, x: Matrix) -> FittedScaler:
-        """Return the scaler of rows, shape (n, n_columns); a column without spread keeps its scale."""
-        x = np.where(np.isfinite(x), x, np.nan).astype(np.float64)
-        empty = np.isnan(x).all(axis=0)
-        x = np.where(empty, 0.0, x)
-        if self.robust:
-            low, centre, high = np.nanquantile(x, (0.25, 0.5, 0.75), axis=0)
-            scale = (high - low) / 1.3489795003921634  # of a normal distribution
-        else:
-            centre, scale = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-        return FittedScaler(centre, np.where(scale > 0, scale, 1.0))
+COLUMN_OF = {"asset_class": "asset_class", "root": "partition_key", "calendar": "calendar", "currency": "currency"}
+"""Category of a recipe -> column of the instruments file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +109,20 @@ class TargetEncoder:
             weight = count[code[i]] + self.smoothing
             out[i] = (total[code[i]] + self.smoothing * prior) / weight if weight > 0 else prior
         return out
+
+
+def codes_of(category: str, symbols: Sequence[str]) -> I64:
+    """Return the code of each symbol's category, shape (n,): by all values of the instruments file, -1 where unknown.
+
+    So a symbol more or less in a set moves no code.
+
+    Parameters
+    ----------
+    category
+        One of ``offline.recipes.recipe.CATEGORIES``.
+    """
+    known = load_instruments()
+    column = COLUMN_OF[category]
+    values = sorted({str(getattr(row, column)) for row in known.rows})
+    rows = [known.by_symbol.get(name) for name in symbols]
+    return np.array([-1 if r is None else values.index(str(getattr(known.rows[r], column))) for r in rows], np.int64)

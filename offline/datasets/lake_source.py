@@ -1,10 +1,13 @@
 """Gold rows of the lake at a snapshot, as a source of training sets: only the columns, symbols and timeframe wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from offline.datasets.shares import actions_by_zone, events_of
 from offline.datasets.sources import NO_PROGRESS, GoldRows, Progress, Wanted, gold_columns
 from offline.lake import reading
 from offline.lake.snapshot import SnapshotId
@@ -27,13 +30,16 @@ class LakeGold:
     ----------
     snapshot
         Fixed when the source is opened, so that all recipes of one command read the same rows while the lake grows.
+    facts
+        Files of events, for splits and dividends: the lake keeps none. They are no part of the snapshot's id.
     """
 
     store: LakeStore
     snapshot: SnapshotId
+    facts: tuple[Path, ...] = ()
 
     @classmethod
-    def at(cls, store: LakeStore, snapshot: str | None = None) -> Self:
+    def at(cls, store: LakeStore, snapshot: str | None = None, facts: Sequence[Path] = ()) -> Self:
         """Open a lake at a snapshot id, at the newest version where none is given.
 
         Raises
@@ -41,7 +47,7 @@ class LakeGold:
         ConfigError
             There is no lake, the text is no snapshot of gold rows, or the snapshot is not of this lake.
         """
-        return cls(store, reading.open_at(store, TABLE, snapshot).snapshot_id)
+        return cls(store, reading.open_at(store, TABLE, snapshot).snapshot_id, tuple(facts))
 
     def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
         """Return the rows of the timeframe and symbols; of two records of one bar the last one in the log comes last.
@@ -71,7 +77,7 @@ class LakeGold:
         gold, snapshot = reading.read_columns(self.store, TABLE, chosen, self.snapshot)
         progress("rows", len(gold))
         self._check(gold, wanted)
-        return GoldRows(gold, None, str(snapshot))
+        return GoldRows(gold, None, str(snapshot), actions_by_zone(events_of(self.facts)))
 
     def _check(self, gold: Columns, wanted: Wanted) -> None:
         """Refuse rows of which none can be used, with what is there instead."""

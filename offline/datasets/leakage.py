@@ -1,26 +1,26 @@
 """What a model must not know: checks that find the label in the features, in the split, and in what was fitted.
 
     label_in_features   a feature that the label, or the returns of the horizon, explain      find_feature_leaks
-    known_later         a feature that another one shows only bars later, or that changes
-                        when the future is cut off                                    find_feature_leaks, check_causal
-    window_overlap      a training label that reaches into the test window                    check_windows
-    fitted_on_all       a scaler or encoder that has seen more than its fold                  check_fitted
+    known_later         a feature that another one shows only bars later                      find_feature_leaks
+    fitted_on_all       a scaling or encoder that has seen more than its fold                 check_fitted
+
+A training label that reaches into the test window is found by ``offline.validation.leakage``. Training calls each.
 
 An honest feature of a market explains some hundredths of a move; what these find explains a good part of it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.datasets.training_set import F32, F64, I64, TrainingSet
+from offline.datasets.training_set import F64, I64, TrainingSet
 from offline.statistics.ranks import mid_ranks
-from offline.validation.leakage import LeakageError, check_leakage
+from offline.validation.leakage import LeakageError
 
-LABEL, LATER, WINDOW, FITTED = "label_in_features", "known_later", "window_overlap", "fitted_on_all"
+LABEL, LATER, FITTED = "label_in_features", "known_later", "fitted_on_all"
 EXPLAINED_MAX = 0.3
 """Share of a feature's variance that the label or the returns of its horizon may explain. Below: a feature that knows
 the trend of its own past. Far above, near 1: any function of the label, and a return of the bars to come."""
@@ -188,55 +188,8 @@ def _later_twin(data: TrainingSet, at: I64, j: int) -> str:
     return ""
 
 
-def check_causal(compute: Callable[[int], F32], n: int, names: list[str], cuts: tuple[float, ...] = (0.5, 0.9)) -> None:
-    """Refuse columns that change when the future is cut off.
-
-    Parameters
-    ----------
-    compute
-        Number of rows -> the columns of that many first rows, shape (rows, n_columns).
-    n
-        All rows.
-
-    Raises
-    ------
-    LeakageError
-        Names the columns.
-    """
-    whole = compute(n)
-    for cut in cuts:
-        rows = int(n * cut)
-        part = compute(rows)
-        same = (part == whole[:rows]) | (np.isnan(part) & np.isnan(whole[:rows]))
-        bad = [name for name, column in zip(names, same.T, strict=True) if not column.all()]
-        if bad:
-            raise LeakageError(f"{LATER}: {', '.join(bad)}: other values where rows after row {rows} are not there yet")
-
-
-def check_windows(data: TrainingSet, train: I64, test: I64, embargo_ns: int = 0) -> None:
-    """Refuse a split of samples in which a training label reaches into the time that judges, or a row does both.
-
-    Raises
-    ------
-    LeakageError
-        With the number of such rows and the first of them.
-    """
-    try:
-        check_leakage(train, test, data.ts_ns[data.at], data.end_ns, embargo_ns)
-    except LeakageError as e:
-        raise LeakageError(f"{WINDOW}: {e}") from None
-
-
-class Fitted(Protocol):
-    """Whatever was learnt from rows and can tell it as numbers."""
-
-    def statistics(self) -> NDArray[np.float64]:
-        """Return what was learnt."""
-        ...
-
-
 def check_fitted(
-    name: str, fitted: Fitted, fit: Callable[..., Fitted], rows: I64, *arrays: NDArray[Any], tolerance: float = 1e-9
+    name: str, found: F64, learn: Callable[..., F64], rows: I64, *arrays: NDArray[Any], tolerance: float = 1e-9
 ) -> None:
     """Refuse what was fitted on other rows than those of its fold.
 
@@ -244,23 +197,23 @@ def check_fitted(
     ----------
     name
         For the error.
-    fit
-        Fits again, such as ``Scaler().fit``.
+    found
+        The numbers that were learnt.
+    learn
+        Learns them again, such as ``LinearFitted.learn_statistics``.
     rows
         Positions of the fold's training rows.
     arrays
-        What it was fitted on, of all rows.
+        What they are learnt from, of all rows.
 
     Raises
     ------
     LeakageError
-        Its numbers are not those of the fold; says so where they are those of all rows.
+        The numbers are not those of the fold; says so where they are those of all rows.
     """
-    found = fitted.statistics()
-    if _same(found, fit(*(a[rows] for a in arrays)).statistics(), tolerance):
+    if _same(found, learn(*(a[rows] for a in arrays)), tolerance):
         return
-    of_all = _same(found, fit(*arrays).statistics(), tolerance)
-    whose = "those of all rows, test rows among them" if of_all else "of other rows"
+    whose = "those of all rows, test rows among them" if _same(found, learn(*arrays), tolerance) else "of other rows"
     raise LeakageError(f"{FITTED}: {name}: its numbers are {whose}, not those of the {len(rows)} rows of the fold")
 
 

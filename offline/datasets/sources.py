@@ -17,9 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from offline.datasets.shares import actions_by_zone, events_of
 from offline.features.bar_source import values_of
 from offline.features.clickhouse_rows import AskArrow, quoted
 from processors.errors import ConfigError
+from processors.reference.actions.events import Action
+from processors.reference.announced import KIND_OF
+from processors.reference.records import MarketEvent
 from processors.runtime.batch import Columns
 from processors.runtime.layout import Layout, layout_of
 from processors.runtime.strings import STRINGS
@@ -63,11 +67,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class GoldRows:
-    """Rows in any order, of the cross-section too where asked for, and the state of the source."""
+    """Rows in any order, of the cross-section too where asked for, and the state of the source.
+
+    Parameters
+    ----------
+    actions
+        Corporate actions of their symbols, every revision: labels are returns as they were known.
+    """
 
     gold: Columns
     cross: Columns | None
     snapshot_id: str
+    actions: tuple[Action, ...] = ()
 
 
 class GoldSource(Protocol):
@@ -80,9 +91,17 @@ class GoldSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordedTicks:
-    """Recorded ticks through the very stages that run live; the snapshot is the digest of the files."""
+    """Recorded ticks through the very stages that run live; the snapshot is the digest of the files.
+
+    Parameters
+    ----------
+    facts
+        Files of fundamentals and events, as ``MPS_FACTS`` names them live: features read them, and labels the corporate
+        actions among them.
+    """
 
     files: Sequence[Path]
+    facts: Sequence[Path] = ()
 
     def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
         """Return the rows that the stages make; they have the packs of the recipe."""
@@ -90,9 +109,12 @@ class RecordedTicks:
 
         gold, cross = record_rows(
             list(self.files), lambda n: progress("ticks", n), wanted.pack_ids, wanted.regime_model,
-            with_cross=bool(wanted.cross_columns),
+            with_cross=bool(wanted.cross_columns), facts_files=tuple(map(str, self.facts)),
         )  # fmt: skip
-        return GoldRows(gold, cross, f"ticks:{_digest_of_files(self.files)}")
+        return GoldRows(
+            gold, cross, f"ticks:{_digest_of_files(self.files)}{_and(self.facts)}",
+            actions_by_zone(events_of(self.facts)),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +125,14 @@ class ArrowGold:
     ----------
     table, cross
         Columns named as in ClickHouse (``features_rsi_14_value``), with dots, or nested.
+    actions
+        Corporate actions, every revision; the snapshot's id must tell them too.
     """
 
     table: pa.Table
     snapshot_id: str
     cross: pa.Table | None = None
+    actions: tuple[Action, ...] = ()
 
     def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
         """Return the rows of the table."""
@@ -115,15 +140,23 @@ class ArrowGold:
         cross = None if self.cross is None or not wanted.cross_columns else columns_of(
             self.cross, CROSS, wanted.cross_columns, self.snapshot_id
         )  # fmt: skip
-        return GoldRows(columns_of(self.table, GOLD, gold_columns(wanted), self.snapshot_id), cross, self.snapshot_id)
+        gold = columns_of(self.table, GOLD, gold_columns(wanted), self.snapshot_id)
+        return GoldRows(gold, cross, self.snapshot_id, self.actions)
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetGold:
-    """Parquet files or folders of gold rows; the snapshot is the digest of the files."""
+    """Parquet files or folders of gold rows; the snapshot is the digest of the files.
+
+    Parameters
+    ----------
+    facts
+        Files of events, for the corporate actions among them.
+    """
 
     paths: Sequence[Path]
     cross_paths: Sequence[Path] = ()
+    facts: Sequence[Path] = ()
 
     def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
         """Return the rows of the files; only what is wanted is read where columns are flat."""
@@ -131,13 +164,13 @@ class ParquetGold:
         cross_files = _parquet_files(self.cross_paths) if wanted.cross_columns and self.cross_paths else []
         gold = _read(files, gold_columns(wanted), wanted)
         cross = _read(cross_files, wanted.cross_columns, wanted) if cross_files else None
-        snapshot = f"parquet:{_digest_of_files([*files, *cross_files])}"
-        return ArrowGold(gold, snapshot, cross).rows(wanted, progress)
+        snapshot = f"parquet:{_digest_of_files([*files, *cross_files])}{_and(self.facts)}"
+        return ArrowGold(gold, snapshot, cross, actions_by_zone(events_of(self.facts))).rows(wanted, progress)
 
 
 @dataclass(frozen=True, slots=True)
 class ClickHouseGold:
-    """The tables ``gold`` and ``cross`` of a warehouse; the snapshot is the digest of the rows, worked out there."""
+    """The tables ``gold``, ``cross`` and ``events`` of a warehouse; the snapshot is the digest of what is read."""
 
     ask: AskArrow
 
@@ -145,7 +178,27 @@ class ClickHouseGold:
         """Return the rows of the timeframe and symbols; of two records of one time the last one in the log."""
         gold, state = self._table("gold", gold_columns(wanted), wanted)
         cross, of_cross = self._table("cross", wanted.cross_columns, wanted) if wanted.cross_columns else (None, "")
-        return ArrowGold(gold, f"clickhouse:{state}{of_cross}", cross).rows(wanted, progress)
+        symbols = gold.column("symbol_id").unique().to_pylist()
+        events, of_events = self._events(symbols)
+        snapshot = f"clickhouse:{state}{of_cross}{of_events}"
+        return ArrowGold(gold, snapshot, cross, actions_by_zone(events)).rows(wanted, progress)
+
+    def _events(self, symbols: Sequence[str]) -> tuple[list[MarketEvent], str]:
+        """Return the corporate actions of symbols as they were announced, and their digest, empty where none is."""
+        if not symbols:
+            return [], ""
+        names = "symbol_id, event_id, type, name, ts_event, ts_known, value, text"
+        where = f"type IN ({', '.join(map(quoted, KIND_OF))}) AND symbol_id IN ({', '.join(map(quoted, symbols))})"
+        # A record that was written twice is one.
+        found = self.ask(f"SELECT DISTINCT {names} FROM events WHERE {where} ORDER BY {names}").to_pydict()
+        times = {n: np.asarray(pa.array(found[n]).cast(pa.timestamp("ns", "UTC")).cast(pa.int64())).tolist()
+                 if found[n] else [] for n in ("ts_event", "ts_known")}  # fmt: skip
+        rows = zip(*((found | times)[n] for n in names.split(", ")), strict=True)
+        events = [
+            MarketEvent(symbol, event, kind, name, at, known, value, "", text or "", "")
+            for symbol, event, kind, name, at, known, value, text in rows
+        ]
+        return events, hashlib.sha256(repr(events).encode()).hexdigest()[:32] if events else ""
 
     def _table(self, name: str, fields: tuple[str, ...], wanted: Wanted) -> tuple[pa.Table, str]:
         columns = ", ".join(field.replace(".", "_") for field in fields)
@@ -162,6 +215,11 @@ class ClickHouseGold:
 def gold_columns(wanted: Wanted) -> tuple[str, ...]:
     """Return the fields of the gold row that a training set of a recipe reads."""
     return tuple(dict.fromkeys((*_NEEDED, *_BESIDE, *wanted.columns)))
+
+
+def _and(facts: Sequence[Path]) -> str:
+    """Return what files of facts add to a snapshot's id."""
+    return f"+facts:{_digest_of_files(facts)}" if facts else ""
 
 
 def _digest_of_files(files: Sequence[Path]) -> str:

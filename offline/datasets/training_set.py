@@ -87,12 +87,15 @@ class TrainingSet:
     at
         Shape (n,), rows of the samples, ascending by time, then symbol.
     end_ns
-        Shape (n,), when all labels of a sample are known.
-    move, up, target
-        Shape (n,): log return over the horizon in units of ``realized_vol * sqrt(horizon_bars)``; 1.0 where the target
-        says up; what the label spec asks for.
+        Shape (n,), when the horizon of a sample is through, and all of its label known.
     exit_ns
-        Shape (n,), when the target alone is known: a barrier may be touched before the horizon is through.
+        Shape (n,), when the move ended: a barrier may be touched before the horizon is through.
+    move
+        Shape (n,), log return from the row to its exit, in units of ``realized_vol * sqrt(horizon_bars)``.
+    up
+        Shape (n,), 1.0 where the move is positive, else 0.0.
+    target
+        Shape (n,), what the label spec asks for; ``offline.datasets.learned`` says what is learned of it.
     """
 
     inputs: tuple[Input, ...]
@@ -158,9 +161,15 @@ class TrainingSet:
             first = np.datetime64(int(self.end_ns.min()), "ns")
             raise ConfigError("training set", "until", str(np.datetime64(int(until_ns), "ns")), f"after {first}Z")
         place = np.cumsum(rows) - 1
-        of_rows = {name: getattr(self, name)[rows] for name in OF_ROWS}
+        kept, symbol = np.unique(self.symbol[rows], return_inverse=True)
+        of_rows = {name: getattr(self, name)[rows] for name in OF_ROWS if name != "symbol"}
         of_samples = {name: getattr(self, name)[samples] for name in OF_SAMPLES}
-        return replace(self, **of_rows, **of_samples, at=place[self.at[samples]]).stamped()
+        # A symbol that begins later is not known yet.
+        symbols = tuple(self.symbols[i] for i in kept)
+        return replace(
+            self, **of_rows, **of_samples, symbols=symbols, symbol=np.asarray(symbol, np.int64),
+            at=place[self.at[samples]],
+        ).stamped()  # fmt: skip
 
     def of_symbols(self, symbols: Collection[str]) -> "TrainingSet":
         """Return the rows and samples of some symbols, each in the order that it has here."""
@@ -169,8 +178,8 @@ class TrainingSet:
         samples = rows[self.at]
         place, code = np.cumsum(rows) - 1, np.full(len(self.symbols), -1, np.int64)
         code[kept] = np.arange(len(kept))
-        of_rows = {name: getattr(self, name)[rows] for name in ("x", "ts_ns", "regime", "vol", "spread_bp")}
-        of_samples = {name: getattr(self, name)[samples] for name in ("end_ns", "exit_ns", "move", "up", "target")}
+        of_rows = {name: getattr(self, name)[rows] for name in OF_ROWS if name != "symbol"}
+        of_samples = {name: getattr(self, name)[samples] for name in OF_SAMPLES}
         return replace(
             self, **of_rows, **of_samples, symbols=tuple(self.symbols[i] for i in kept),
             symbol=code[self.symbol[rows]], at=place[self.at[samples]],

@@ -20,7 +20,7 @@ def fingerprint(kind: str, parameters: object, seed: int, versions: str, *sample
     """Return the digest of all that a fit depends on."""
     digest = hashlib.sha256(repr((kind, parameters, seed, versions)).encode())
     for s in samples:
-        for array in (s.x, s.move, s.up, s.weight):
+        for array in (s.x, s.move, s.up, s.weight, s.side_weight):
             digest.update(repr((array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -29,13 +29,15 @@ class Samples:
     x
         Shape (n, n_inputs), or (n, window_bars, n_inputs) with the oldest row first; NaN where null.
     move
-        Shape (n,), log return over the horizon in units of ``realized_vol * sqrt(horizon_bars)``.
+        Shape (n,), the return that quantiles learn, in units of ``realized_vol * sqrt(horizon_bars)``.
     up
-        Shape (n,), 1.0 where the target says up, else 0.0.
+        Shape (n,), 1.0 where the move is up, else 0.0.
     weight
         Shape (n,), how much each sample counts, zero or more.
     regime, group
         Shape (n,), indices of regime and symbol.
+    side
+        Shape (n,), how much each counts for the probability, where that is not ``weight``: 0 where ``up`` is void.
     """
 
     x: F32
@@ -44,14 +46,16 @@ class Samples:
     weight: F64
     regime: I64
     group: I64
+    side: F64 | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together, and targets or weights that no loss can take."""
         n = len(self.x)
-        lengths = {len(a) for a in (self.move, self.up, self.weight, self.regime, self.group)}
+        weights = (self.weight, self.side_weight)
+        lengths = {len(a) for a in (self.move, self.up, *weights, self.regime, self.group)}
         if lengths != {n}:
             raise ConfigError("samples", "lengths", sorted(lengths | {n}), "one length of all arrays")
-        if not (np.isfinite(self.move).all() and np.isfinite(self.weight).all() and (self.weight >= 0).all()):
+        if not (np.isfinite(self.move).all() and all(np.isfinite(w).all() and (w >= 0).all() for w in weights)):
             raise ConfigError("samples", "move and weight", "some are not", "finite moves, and weights of zero or more")
         if not np.isin(self.up, (0.0, 1.0)).all():
             raise ConfigError("samples", "up", np.unique(self.up)[:5].tolist(), "0.0 or 1.0")
@@ -60,11 +64,17 @@ class Samples:
         """Return the number of samples."""
         return len(self.x)
 
+    @property
+    def side_weight(self) -> F64:
+        """How much each sample counts for the probability."""
+        return self.weight if self.side is None else self.side
+
     def take(self, rows: NDArray[np.generic]) -> "Samples":
         """Return the samples of a mask or of positions, in that order."""
         return Samples(
-            self.x[rows], self.move[rows], self.up[rows], self.weight[rows], self.regime[rows], self.group[rows]
-        )
+            self.x[rows], self.move[rows], self.up[rows], self.weight[rows], self.regime[rows], self.group[rows],
+            None if self.side is None else self.side[rows],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,20 @@ class Fitted(Protocol):
 
     def importance(self, x: F32) -> F64:
         """Return the weight of each input in the log-odds of these rows, shape (n_inputs,): mean |SHAP| or its like."""
+        ...
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """A fitted model that scales its inputs by what it has seen of them."""
+
+    def statistics(self) -> F64:
+        """Return the numbers of its scaling."""
+        ...
+
+    @staticmethod
+    def learn_statistics(x: F32) -> F64:
+        """Return the numbers that these rows alone give; shape (n, n_inputs)."""
         ...
 
 

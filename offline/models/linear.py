@@ -16,7 +16,7 @@ from offline.export.trees import table_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
 from offline.models.newton import LogisticLoss, PinballLoss, minimise
-from offline.models.parts import fit_parts, level
+from offline.models.parts import fit_parts, level, weight
 from offline.models.table_parameters import LinearParameters
 from processors.errors import ConfigError
 
@@ -38,7 +38,7 @@ class LinearEstimator:
         self, train: Samples, valid: Samples, *, seed: int, progress: Progress, checkpoint: Path | None
     ) -> "LinearFitted":
         """Return the lines; see ``Estimator.fit``. Nothing is drawn: every seed gives the same lines."""
-        if len(train) == 0 or not train.weight.sum() > 0:
+        if len(train) == 0 or not (train.weight.sum() > 0 and train.side_weight.sum() > 0):
             raise ConfigError("model linear", "samples to learn from", len(train), "one or more with a weight")
         del seed
         kept = Checkpoint(checkpoint, fingerprint(self.kind, self.given, 0, np.__version__, train, valid))
@@ -55,11 +55,12 @@ class LinearEstimator:
             alpha = level(part, self.given.coverage)
             loss, judge = PinballLoss(train.move, alpha), PinballLoss(valid.move, alpha)  # type: ignore[assignment]
         design, judged = _with_one(z), _with_one(z_valid)
+        counts, judges = weight(part, train), weight(part, valid)
         best, least, line = None, np.inf, np.zeros(design.shape[1])
         for penalty in sorted(self.given.penalties, reverse=True):
-            line = minimise(loss, design, train.weight / train.weight.sum(), penalty, line)
-            total = float(valid.weight.sum()) if len(valid) else 0.0
-            found = float(valid.weight @ judge.exact(judged @ line)) / total if total > 0 else 0.0
+            line = minimise(loss, design, counts / counts.sum(), penalty, line)
+            total = float(judges.sum()) if len(valid) else 0.0
+            found = float(judges @ judge.exact(judged @ line)) / total if total > 0 else 0.0
             if found < least:
                 best, least = line, found
         assert best is not None
@@ -162,6 +163,15 @@ class LinearFitted:
         arrays = [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in constants.items()]
         assert all(a.data_type in {TensorProto.FLOAT, TensorProto.INT64} for a in arrays)
         return table_graph(nodes, n_inputs, arrays)
+
+    def statistics(self) -> F64:
+        """Return centre and scale of each input."""
+        return np.concatenate([self.centre, self.scale]).astype(np.float64)
+
+    @staticmethod
+    def learn_statistics(x: F32) -> F64:
+        """Return centre and scale by these rows alone."""
+        return np.concatenate(scaling(x)).astype(np.float64)
 
     def edge_rows(self, base: F32) -> F32:
         """Return rows that stand where an input is cut, one float32 below and above it, and null there."""

@@ -33,6 +33,11 @@ def labels(part: int, train: Samples, valid: Samples) -> tuple[F64, F64]:
     return (train.up, valid.up) if part == 0 else (train.move, valid.move)
 
 
+def weight(part: int, samples: Samples) -> F64:
+    """Return how much each sample counts for a part."""
+    return samples.side_weight if part == 0 else samples.weight
+
+
 def level(part: int, coverage: float) -> float:
     """Return the level of the quantile of a part: low, middle or high."""
     return levels(coverage)[part - 1]

@@ -13,7 +13,7 @@ from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.export.xgboost_trees import xgboost_forest
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parts import fit_parts, labels, level
+from offline.models.parts import fit_parts, labels, level, weight
 from offline.models.table_parameters import XgbParameters
 
 _LARGEST = np.finfo(np.float32).max
@@ -58,10 +58,12 @@ class XgbEstimator:
             # A leaf of a quantile has no second derivatives but its rows.
             alpha = level(part, self.given.coverage)
             params |= {"objective": "reg:quantileerror", "quantile_alpha": alpha, "eval_metric": "quantile"}
-        rows = _matrix(train.x, self.given.threads, label=label, weight=train.weight)
+        rows = _matrix(train.x, self.given.threads, label=label, weight=weight(part, train))
         stops = len(valid) > 0 and self.given.patience > 0
         watched = (
-            [(_matrix(valid.x, self.given.threads, label=valid_label, weight=valid.weight), "valid")] if stops else []
+            [(_matrix(valid.x, self.given.threads, label=valid_label, weight=weight(part, valid)), "valid")]
+            if stops
+            else []
         )
         booster = xgb.train(
             params, rows, self.given.rounds, evals=watched, verbose_eval=False,

@@ -55,8 +55,10 @@ def _label() -> Shape:
         "transform": Key(one_of(*r.TRANSFORMS), "vol_scaled for a forward_return, else none, unless said otherwise."),
         "winsor_limit": Key(number(0.1, 100.0), "Where winsorized cuts, in the units of the label.", default=4.0),
         "barriers": Key(barriers, "Of target: triple_barrier."),
-        "stretch_max": Key(number(1.0, 1e6), "A horizon that takes more than this times its bars on the clock is void.",
-                           default=2.0),
+        "stretch_max": Key(number(1.01, 1e6), "A horizon that takes this times its bars, or more, is void: rows are "
+                           "missing. Closed hours do not count.", default=2.0),
+        "over_closed_hours": Key(flag(), "Whether a horizon may run over nights, weekends, holidays and breaks; of "
+                                 "daily bars it must, else not, unless said otherwise."),
     })  # fmt: skip
 
 
@@ -66,7 +68,8 @@ def _universe() -> Shape:
         "symbols": Key(texts(), "Symbols such as EURUSD:FX."),
         "asset_classes": Key(texts(ASSET_CLASSES), "All symbols of these classes."),
         "roots": Key(texts(), "All contracts of these roots, such as GC:CMX."),
-        "min_history_bars": Key(whole(0, 10**8), "A symbol with fewer rows is left out.", default=0),
+        "min_history_bars": Key(whole(0, 10**8), "A row with fewer rows of its symbol before it is no sample.",
+                                default=0),
     })  # fmt: skip
 
 
@@ -78,6 +81,13 @@ def _step() -> Shape:
         "kind": Key(one_of(*r.STEPS), "lag and difference look bars back, zscore and rank at a window.", needed=True),
         "features": Key(texts(least=1), "Inputs of the recipe, for example rsi_14_value.", needed=True),
         "bars": Key(wholes(1, r.BARS_MAX), "How far back, or how long the window; one number or several.", needed=True),
+    })  # fmt: skip
+
+
+def _encoder() -> Shape:
+    return record(r.Encoder, {
+        "category": Key(one_of(*r.CATEGORIES), "Of the instruments file; root is its partition key.", needed=True),
+        "smoothing": Key(number(0.0, 1e9), "Rows of the mean of all that are added to each category.", default=100.0),
     })  # fmt: skip
 
 
@@ -135,6 +145,8 @@ def recipe_shape(make: Callable[..., r.ModelRecipe]) -> Shape:
         "include": Key(texts(least=1), "Patterns of what stays, over features and regime.* numbers.", default=["*"]),
         "exclude": Key(texts(), "Patterns of what goes."),
         "transformations": Key(list_of(_step()), "Further columns from rows before; such a model is not served."),
+        "encoders": Key(list_of(_encoder()), "Categories of the instrument as the mean target of their rows, fitted "
+                        "inside each fold; such a model is not served."),
         "label_spec": Key(_label(), "What is predicted.", needed=True),
         "universe_spec": Key(_universe(), "Whose rows are learnt from.", needed=True),
         "regime_model": Key(one_of(*r.REGIME_MODELS), "Whose labels the rows have.", default="bocpd"),

@@ -18,13 +18,14 @@ from offline.recipes.features import Resolved, resolve
 from processors.errors import ConfigError
 from processors.score.inputs import Input
 from schemas.instruments import ASSET_CLASSES
-from schemas.timeframes import TIMEFRAMES
+from schemas.timeframes import SESSION, TIMEFRAMES
 
 KINDS = tuple(kinds.KINDS)
 WINDOW_KINDS = kinds.kinds_in(kinds.DEEP)
 """These read the rows before by themselves."""
 TARGETS = ("forward_return", "sign", "forward_sharpe", "triple_barrier")
 TRANSFORMS = ("none", "vol_scaled", "winsorized")
+CATEGORIES = ("asset_class", "root", "calendar", "currency")
 AT_TIME = ("sign", "zero")
 STEPS = ("lag", "difference", "zscore", "rank")
 WINDOWED = ("zscore", "rank")
@@ -77,13 +78,18 @@ class LabelSpec:
         Rows of the symbol to the end of the label.
     target
         ``forward_return``: log return. ``sign``: 1 where it is positive. ``forward_sharpe``: mean of the returns of the
-        bars over their deviation. ``triple_barrier``: 1, -1 or 0.
+        bars over their deviation. ``triple_barrier``: 1, -1 or 0. ``offline.datasets.learned`` says what of each is
+        learned.
     transform
         ``vol_scaled``: in units of ``realized_vol * sqrt(horizon_bars)``; ``winsorized``: cut at ``winsor_limit`` of
         these units (of a Sharpe: as it is). The limit is a number and no quantile of the rows, which would have to
         be learnt inside each fold. Default: ``vol_scaled`` for a return, else ``none``.
     stretch_max
-        A horizon that takes more than this times its bars on the clock is void: it crosses a night or a hole.
+        A horizon that takes this times its bars, or more, is void: rows are missing. Closed hours do not count, and a
+        daily bar is a session.
+    over_closed_hours
+        Whether a horizon may run over nights, weekends, holidays and breaks. Unless said otherwise: of daily bars,
+        which are made of them; within a session a night is another event than the one that is predicted.
     """
 
     horizon_bars: int
@@ -92,6 +98,7 @@ class LabelSpec:
     winsor_limit: float = 4.0
     barriers: Barriers | None = None
     stretch_max: float = STRETCH_MAX
+    over_closed_hours: bool | None = None
 
     def __post_init__(self) -> None:
         """Fill what follows from the target, and refuse what does not fit it; raises ConfigError."""
@@ -105,6 +112,11 @@ class LabelSpec:
             raise ConfigError("recipe", "barriers", self.target, "only with target: triple_barrier")
         if is_barrier and self.barriers is None:
             object.__setattr__(self, "barriers", Barriers())
+        told = self.barriers
+        if told is not None and told.at_time == "zero" and told.up != told.down:
+            # Of a fair game in which only the touches count, the nearer barrier is hit more often than it pays for.
+            raise ConfigError("recipe", "barriers", f"up {told.up:g}, down {told.down:g}, at_time zero",
+                              "at_time: sign, or barriers of one distance: else a null has an edge")  # fmt: skip
         if self.target == "forward_sharpe" and self.horizon_bars < 2:
             raise ConfigError("recipe", "horizon_bars", self.horizon_bars, "2 or more: one return has no deviation")
 
@@ -118,7 +130,7 @@ class UniverseSpec:
     symbols, asset_classes, roots
         A symbol is in if one of them names it; roots stand for all contracts. All symbols where none is given.
     min_history_bars
-        A symbol with fewer rows is left out.
+        A row with fewer rows of its symbol before it is no sample.
     """
 
     timeframe: str
@@ -160,6 +172,27 @@ class Transformation:
         least = 2 if self.kind in WINDOWED else 1
         if min(self.bars) < least:
             raise ConfigError("recipe", "bars", min(self.bars), f"{least} or more for {self.kind}")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A category of the instrument as the mean target of its rows, fitted on what each fold learns from.
+
+    Parameters
+    ----------
+    category
+        Of the instruments file.
+    smoothing
+        Rows of the mean of all that are added to each category.
+    """
+
+    category: str
+    smoothing: float = 100.0
+
+    @property
+    def input(self) -> str:
+        """Name of its column."""
+        return f"category({self.category})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +349,7 @@ class ModelRecipe:
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     transformations: tuple[Transformation, ...] = ()
+    encoders: tuple[Encoder, ...] = ()
     regime_model: str = "bocpd"
     missing: str = "keep"
     quality: Quality = Quality()
@@ -329,6 +363,10 @@ class ModelRecipe:
 
     def __post_init__(self) -> None:
         """Refuse features, patterns and transformations that mean nothing; raises ConfigError."""
+        if self.universe.timeframe == SESSION and self.label.over_closed_hours is False:
+            raise ConfigError(
+                self.place("label_spec"), "over_closed_hours", "false", "true: a daily bar ends with a session"
+            )
         resolved = self.resolved()
         known = [i.name.removeprefix("features.") for i in resolved.inputs]
         for step in self.transformations:
@@ -339,14 +377,21 @@ class ModelRecipe:
         names = [i.name for i in self.inputs()]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigError("recipe", "transformations", name, "each column once")
+                key = "encoders" if name.startswith("category(") else "transformations"
+                raise ConfigError("recipe", key, name, "each column once")
+
+    @property
+    def over_closed_hours(self) -> bool:
+        """Whether a horizon may run over closed hours."""
+        asked = self.label.over_closed_hours
+        return self.universe.timeframe == SESSION if asked is None else asked
 
     def resolved(self) -> Resolved:
         """Return the features, packs and plain inputs of the recipe."""
         return resolve(self.feature_packs, self.extra_features, self.include, self.exclude)
 
     def inputs(self) -> tuple[Input, ...]:
-        """Return the columns of ``x``: the plain inputs, then those of each transformation in the order of the file."""
+        """Return the columns of ``x``: the plain inputs, those of each transformation, those of the encoders."""
         plain = self.resolved().inputs
         scale = {i.name.removeprefix("features."): i.scale for i in plain}
         full = {i.name.removeprefix("features."): i.name for i in plain}
@@ -356,7 +401,7 @@ class ModelRecipe:
             for name in step.features
             for bars in step.bars
         ]
-        return (*plain, *made)
+        return (*plain, *made, *(Input(e.input, "raw") for e in self.encoders))
 
     def meaning(self) -> dict[str, Any]:
         """Return what the recipe means, in words of JSON: defaults filled in, features by their rows."""
@@ -364,6 +409,7 @@ class ModelRecipe:
         label, universe = asdict(self.label), asdict(self.universe)
         if self.label.transform != "winsorized":
             label.pop("winsor_limit")
+        label["over_closed_hours"] = self.over_closed_hours
         for key in ("symbols", "asset_classes", "roots"):
             universe[key] = sorted(universe[key])
         validation = asdict(self.validation)
@@ -377,6 +423,7 @@ class ModelRecipe:
             "features": [asdict(f) for f in resolved.features],
             "inputs": [[i.name, i.scale] for i in self.inputs()],
             "packs": sorted(p.ref for p in (*resolved.packs, *([resolved.cross_pack] if resolved.cross_pack else []))),
+            "encoders": [asdict(e) for e in self.encoders],
             "warm_by": resolved.packs[0].ref,
             "label": label,
             "universe": universe,
@@ -440,8 +487,14 @@ def check_servable(recipe: ModelRecipe) -> None:
     Raises
     ------
     ConfigError
-        It has transformations, which no stage computes, or features of the cross-section, which score does not join.
+        It has transformations or encoders, which no stage computes, or features of the cross-section, which score does
+        not join.
     """
+    if recipe.encoders:
+        raise ConfigError(
+            recipe.place("encoders"), "encoders", ", ".join(e.category for e in recipe.encoders),
+            "leave them out to export: a gold row has no column of the category",
+        )  # fmt: skip
     if recipe.transformations:
         columns = ", ".join(f"{s.kind} of {', '.join(s.features)}" for s in recipe.transformations)
         raise ConfigError(

@@ -20,6 +20,7 @@ from offline.models.deep.estimator import DeepEstimator
 from offline.models.deep.fine_tuning import SAMPLES_MIN, fine_tune
 from offline.models.deep.fitted import DeepFitted
 from offline.models.estimator import Fitted, make_estimator
+from offline.models.flat import FlatFitted
 from offline.recipes.recipe import WINDOW_KINDS, ModelRecipe, ModelSpec
 from offline.registry.evidence import FoldSheet
 from offline.registry.registry import Registry
@@ -29,7 +30,7 @@ from offline.training.cluster_rows import ClusterRows, cluster_rows, enough, siz
 from offline.training.conformal import card_fields
 from offline.training.deploy import Deployed, card_of, export
 from offline.training.experiment import experiment_of
-from offline.training.fitting import Progress, Trained, fit, samples_of, with_head
+from offline.training.fitting import Progress, Trained, fit, samples_of, told_of, with_head
 from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import ROWS_MIN, Parts, parts_of
 from offline.training.returns import returns_of
@@ -117,6 +118,11 @@ def check_refinable(recipe: ModelRecipe, clusters: Clusters) -> None:
         raise ConfigError(
             recipe.place("validation.scheme"), "scheme", recipe.validation.scheme,
             f"{' or '.join(FORWARD)} to fine-tune: base and refined network are judged on rows after their own",
+        )  # fmt: skip
+    if recipe.encoders:
+        raise ConfigError(
+            recipe.place("encoders"), "encoders", [e.input for e in recipe.encoders],
+            "none to fine-tune: a cluster's categories mean something else than those of all instruments",
         )  # fmt: skip
     for name in clusters.names:
         check_name(f"{recipe.recipe_id}-{name}")
@@ -231,7 +237,7 @@ def _refined(
     recipe: ModelRecipe, base: Fitted, one: ClusterRows, parts: Parts, stem: str, progress: Progress
 ) -> Trained:
     """Return the refined network with calibration and offsets of its cluster's own rows."""
-    begin = cast("DeepFitted", base)
+    begin = cast("DeepFitted", base.fitted if isinstance(base, FlatFitted) else base)
     estimator = cast("type[DeepEstimator]", type(make_estimator(recipe.model.kind)))(begin.parameters)
     window = estimator.window_bars
     found = fine_tune(
@@ -239,7 +245,8 @@ def _refined(
         np.zeros(len(one.data.symbols), np.int64), (one.name,), seed=recipe.seed, progress=progress,
         checkpoint=one.folder / stem,
     )  # fmt: skip
-    return with_head(recipe, one.data, found[one.name], parts.calibrate, window)
+    told = told_of(recipe, one.data, parts, found[one.name])
+    return with_head(recipe, one.data, told, parts.calibrate, window)
 
 
 def _finished(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.datasets.learned import learned
 from offline.datasets.training_set import TrainingSet
 from offline.export import gate
 from offline.export.fold import fold
@@ -15,11 +16,11 @@ from offline.export.latency import Latency, measure_latency
 from offline.features.versions import write_whole
 from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe, check_servable
-from offline.train_baseline import mean_size_by_regime
 from offline.training.conformal import card_fields
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
 from offline.training.parts import parts_of
+from offline.training.payoffs import payoffs
 from offline.training.threads import hold_one_thread
 from offline.training.workers import Workers
 from processors.score.model import TOPIC, Model, ModelCard
@@ -125,10 +126,7 @@ def last_fit(data: TrainingSet, fit: LastFit, progress: Progress) -> bytes:
 def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained) -> ModelCard:
     """Return the card of a model that has seen some samples."""
     tf, horizon = recipe.universe.timeframe, recipe.label.horizon_bars
-    regime, move = data.regime[data.at[seen]], data.move[seen]
-    gain, loss = (
-        tuple(mean_size_by_regime(side, regime, len(data.regimes), horizon).tolist()) for side in (move, -move)
-    )
+    gain, loss = payoffs(learned(data, seen), data.regime[data.at[seen]], len(data.regimes), horizon)
     nulls = np.isnan(data.x[data.at[seen]]).sum(axis=0)
     numbers: tuple[Any, ...] = astuple(trained.calibrator)  # type: ignore[call-overload]  # all of them are records
     flat = [float(n) for value in numbers for n in np.atleast_1d(value)]
@@ -136,7 +134,8 @@ def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained)
         name=recipe.recipe_id, inputs=data.inputs,
         required=tuple(i.name for j, i in enumerate(data.inputs) if nulls[j] == 0),
         pack_id=data.meta.pack_id, pack_hash=data.meta.pack_hash, horizon_bars={tf: horizon}, regimes=data.regimes,
-        gain_vols={tf: gain}, loss_vols={tf: loss}, residual_quantiles={}, coverage=recipe.conformal.coverage,
+        gain_vols={tf: tuple(gain.tolist())}, loss_vols={tf: tuple(loss.tolist())},
+        residual_quantiles={}, coverage=recipe.conformal.coverage,
         # A curve of a hundred points is in the graph; here it would only be long.
         calibration=tuple(flat) if len(flat) <= _NUMBERS_MAX else (),
         trained_until_ns=int(data.end_ns[seen].max()), seed=recipe.seed, dataset_sha256=data.meta.sha256,

@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 from offline.calibration import sigmoid
 from offline.calibrators import Calibrator, Platt, calibrated
 from offline.conformal.quantile_regression import calibrate_quantiles
+from offline.datasets.leakage import check_fitted
+from offline.datasets.learned import learned
 from offline.datasets.training_set import TrainingSet
 from offline.export.head import Head, curve_of
-from offline.models.estimator import Estimator, Fitted, Raw, Samples, make_estimator
+from offline.models.estimator import Estimator, Fitted, Raw, Samples, Scaled, make_estimator
+from offline.models.flat import FlatFitted
+from offline.models.parameters import levels
 from offline.recipes.recipe import ModelRecipe
+from offline.training.encoding import EncodedFitted, Encoding, fit_encoding
 from offline.training.parts import Parts
 
 F64 = NDArray[np.float64]
@@ -68,13 +73,19 @@ def inputs_of(data: TrainingSet, samples: I64, window_bars: int) -> NDArray[np.f
     return data.x[at] if window_bars == 1 else data.windows(at, window_bars)
 
 
-def samples_of(data: TrainingSet, samples: I64, window_bars: int) -> Samples:
-    """Return samples as an estimator takes them. Each weighs the same: horizons of a recipe are of one length."""
-    at = data.at[samples]
-    return Samples(
-        inputs_of(data, samples, window_bars), data.move[samples], data.up[samples], np.ones(len(samples)),
-        data.regime[at], data.symbol[at],
-    )  # fmt: skip
+def samples_of(data: TrainingSet, samples: I64, window_bars: int, encoding: Encoding | None = None) -> Samples:
+    """Return samples as an estimator takes them, with what is learned of each; horizons are of one length."""
+    at, x, found = data.at[samples], inputs_of(data, samples, window_bars), learned(data, samples)
+    if encoding is not None:
+        x = encoding.learnt(x, samples)
+    # The direction alone: there is nothing to learn of sizes.
+    move = np.zeros(len(samples)) if is_flat(data) else found.move
+    return Samples(x, move, data.up[samples], found.weight, data.regime[at], data.symbol[at], found.side)
+
+
+def is_flat(data: TrainingSet) -> bool:
+    """Return whether the direction alone is learned."""
+    return data.meta.target == "sign"
 
 
 def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path | None, progress: Progress) -> Trained:
@@ -84,6 +95,11 @@ def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path
     ----------
     checkpoint
         See ``Estimator.fit``.
+
+    Raises
+    ------
+    LeakageError
+        A scaling or an encoder has seen other rows than those to fit.
     """
     fitted = fit(recipe, data, parts, checkpoint, progress)
     return with_head(recipe, data, fitted, parts.calibrate, estimator_of(recipe).window_bars)
@@ -92,31 +108,66 @@ def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path
 def fit(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path | None, progress: Progress) -> Fitted:
     """Return what an estimator makes of the first two parts; the third is left to calibrate."""
     estimator = estimator_of(recipe)
-    window = estimator.window_bars
-    return estimator.fit(
-        samples_of(data, parts.fit, window), samples_of(data, parts.stop, window), seed=recipe.seed,
-        progress=progress, checkpoint=checkpoint,
+    window, encoding = estimator.window_bars, fit_encoding(recipe, data, parts.fit)
+    fitted = estimator.fit(
+        samples_of(data, parts.fit, window, encoding), samples_of(data, parts.stop, window, encoding),
+        seed=recipe.seed, progress=progress, checkpoint=checkpoint,
     )  # fmt: skip
+    check_scaling(recipe.model.kind, fitted, data, parts.fit, encoding)
+    return told_of(recipe, data, parts, fitted if encoding is None else EncodedFitted(fitted, encoding))
+
+
+def told_of(recipe: ModelRecipe, data: TrainingSet, parts: Parts, fitted: Fitted) -> Fitted:
+    """Return what a fitted model may tell: all, or the direction alone where nothing else was learned."""
+    if not is_flat(data):
+        return fitted
+    coverage = float(recipe.model.params.get("coverage", recipe.conformal.coverage))
+    return FlatFitted(fitted, np.quantile(data.move[parts.fit], levels(coverage)).astype(np.float32))
 
 
 def with_head(recipe: ModelRecipe, data: TrainingSet, fitted: Fitted, calibrate: I64, window_bars: int) -> Trained:
     """Return a fitted model with the calibration and the conformal offsets of samples that it was not fitted on."""
     plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window_bars)
-    raw = plain.raw(data, calibrate)
-    calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate])
+    raw, side = plain.raw(data, calibrate), learned(data, calibrate).side
+    calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate], side)
     down, up = offsets_of(recipe, raw.quantiles, data.move[calibrate])
     return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window_bars)
 
 
-def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64) -> Calibrator:
+def check_scaling(kind: str, fitted: Fitted, data: TrainingSet, fit: I64, encoding: Encoding | None) -> None:
+    """Refuse a model whose scaling of inputs is not that of the rows it was to learn from.
+
+    Parameters
+    ----------
+    fit
+        Samples to fit: of a window the newest row, so that every row counts once.
+
+    Raises
+    ------
+    LeakageError
+        Its numbers are of other rows; says so where they are those of all.
+    """
+    if isinstance(fitted, Scaled):
+        every = np.arange(len(data))
+        x = data.x[data.at] if encoding is None else encoding.learnt(data.x[data.at], every)
+        check_fitted(f"scaling of {kind}", fitted.statistics(), fitted.learn_statistics, fit, x)
+
+
+def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64, side: F64) -> Calibrator:
     """Return the calibration by rows that the model was not fitted on.
 
     Neighbouring labels share all but one of their bars, so a row counts as one over the horizon.
+
+    Parameters
+    ----------
+    side
+        Shape (n,), how much each row counts for the probability.
     """
     if recipe.calibration.method == "none":
         return Platt(1.0, 0.0)
-    weight = np.full(len(logit), 1.0 / recipe.label.horizon_bars)
-    return calibrated(recipe.calibration.method, logit, up, weight)
+    told = side > 0.0
+    weight = side[told] / recipe.label.horizon_bars
+    return calibrated(recipe.calibration.method, logit[told], up[told], weight)
 
 
 def offsets_of(recipe: ModelRecipe, quantiles: F64, move: F64) -> tuple[float, float]:

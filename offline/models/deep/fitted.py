@@ -16,9 +16,9 @@ import spox
 from offline.models.deep.jax_ops import JaxOps
 from offline.models.deep.ops import Params
 from offline.models.deep.parameters import DeepParameters
-from offline.models.deep.scaling import scaled
+from offline.models.deep.scaling import fit_scaling, scaled
 from offline.models.deep.spox_ops import SpoxOps
-from offline.models.deep.training import PRECISION, predict_batch
+from offline.models.deep.training import PRECISION, SCALE, predict_batch
 from offline.models.estimator import F32, F64, Raw
 from processors.errors import ConfigError
 
@@ -117,6 +117,15 @@ class DeepFitted:
             total += np.abs(said.astype(np.float64)).sum(axis=0)
         return total / max(len(x), 1)
 
+    def statistics(self) -> F64:
+        """Return the numbers of the scaling."""
+        return _numbers(self.params)
+
+    @staticmethod
+    def learn_statistics(x: F32) -> F64:
+        """Return the numbers of the scaling by these rows alone, shape (n, n_inputs)."""
+        return _numbers(fit_scaling(x))
+
     def to_bytes(self) -> bytes:
         """Return parameters and arrays, to begin another fit with."""
         buffer = io.BytesIO()
@@ -167,3 +176,8 @@ class DeepFitted:
         wanted = (self.parameters.window_bars, self.n_inputs)
         if x.ndim != 3 or x.shape[1:] != wanted:
             raise ConfigError(f"model {self.parameters.kind}", "windows", x.shape, f"(n, {wanted[0]}, {wanted[1]})")
+
+
+def _numbers(params: Params) -> F64:
+    names = sorted(name for name in params if name.startswith(SCALE))
+    return np.concatenate([np.asarray(params[name], np.float64) for name in names])

@@ -38,12 +38,13 @@ PRECISION = "highest"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples of one step as the loss reads them; a padding row has weight 0."""
+    """Samples of one step as the loss reads them; a padding row has the weights 0."""
 
     x: Any
     move: Any
     up: Any
     weight: Any
+    side: Any
 
 
 def predict_batch(parameters: DeepParameters, params: Any, x: Any, key: Any = None) -> tuple[Any, Any]:
@@ -55,14 +56,14 @@ def predict_batch(parameters: DeepParameters, params: Any, x: Any, key: Any = No
 def losses(parameters: DeepParameters, params: Any, batch: Batch, key: Any = None) -> Any:
     """Return the loss of each sample, shape (n,): cross entropy of up, plus the mean pinball loss of the quantiles.
 
-    Koenker and Bassett (1978) for the latter.
+    Each by its own weight. Koenker and Bassett (1978) for the latter.
     """
     logit, quantiles = predict_batch(parameters, params, batch.x, key)
     cross_entropy = jax.nn.softplus(logit[:, 0]) - batch.up * logit[:, 0]
     level = jnp.asarray(levels(parameters.coverage), jnp.float32)
     error = batch.move[:, None] - quantiles
     pinball = jnp.maximum(level * error, (level - 1.0) * error).mean(axis=1)
-    return cross_entropy + parameters.quantile_weight * pinball
+    return batch.side * cross_entropy + batch.weight * parameters.quantile_weight * pinball
 
 
 def train(
@@ -142,7 +143,7 @@ def _step_of(parameters: DeepParameters, optimizer: optax.GradientTransformation
         def loss(free: Any) -> Any:
             with jax.default_matmul_precision(PRECISION):
                 each = losses(parameters, {**free, **still}, batch, key)
-            return (each * batch.weight).sum() / jnp.maximum(batch.weight.sum(), 1e-12)
+            return each.sum() / jnp.maximum(batch.weight.sum(), 1e-12)
 
         value, gradient = jax.value_and_grad(loss)(free)
         updates, state = optimizer.update(gradient, state, free)
@@ -163,7 +164,7 @@ def _judge_of(parameters: DeepParameters, fixed: Params) -> Callable[..., Any]:
         batch = Batch(*arrays)
         with jax.default_matmul_precision(PRECISION):
             each = losses(parameters, {**free, **still}, batch)
-        return (each * batch.weight).sum(), batch.weight.sum()
+        return each.sum(), batch.weight.sum()
 
     return lambda free, arrays: judge(free, still, arrays)
 
@@ -223,9 +224,9 @@ def _judged(parameters: DeepParameters, at: Progressed, valid: Samples, judge: C
 def _padded(samples: Samples, rows: NDArray[np.generic], n: int) -> tuple[Any, ...]:
     """Return samples as float32, padded to n rows of weight 0: one shape, compiled once."""
     at = np.concatenate([rows, np.repeat(rows[-1:], n - len(rows))])
-    weight = samples.weight[at].astype(np.float32)
-    weight[len(rows) :] = 0.0
-    return samples.x[at], samples.move[at].astype(np.float32), samples.up[at].astype(np.float32), weight
+    weight, side = (w[at].astype(np.float32) for w in (samples.weight, samples.side_weight))
+    weight[len(rows) :] = side[len(rows) :] = 0.0
+    return samples.x[at], samples.move[at].astype(np.float32), samples.up[at].astype(np.float32), weight, side
 
 
 def _on_device(params: Params) -> dict[str, Any]:

@@ -6,12 +6,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from offline.dataset import make_dataset
 from offline.datasets import training_set
 from offline.datasets.build import build, from_rows
 from offline.datasets.sources import ArrowGold, GoldRows, ParquetGold
-from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, Quality, Transformation, UniverseSpec
+from offline.recipes.recipe import (
+    Barriers,
+    Encoder,
+    LabelSpec,
+    ModelRecipe,
+    ModelSpec,
+    Quality,
+    Transformation,
+    UniverseSpec,
+)
 from offline.warehouse.tables import tables
 from processors.errors import ConfigError
 from processors.runtime.strings import STRINGS
@@ -65,19 +76,19 @@ def test_every_row_that_is_left_out_is_counted_once():
     gold["features.spread_bp_value"][70] = np.nan
     for name in ("hmm_p_trend", "hmm_p_meanrev", "hmm_p_stress"):
         gold[f"regime.{name}"] = 0.3
-    universe = UniverseSpec("1m", asset_classes=("fx",), min_history_bars=100)
+    universe = UniverseSpec("1m", asset_classes=("fx",), min_history_bars=3)
     recipe = replace(RECIPE, universe=universe, missing="drop", quality=Quality(True, True, 0.5))
     data, report = from_rows(recipe, rows_of(gold))
     assert report.rows_left_out == {
-        "other_symbol": 10, "lacks_pack": 4, "other_regime_model": 1, "repeated": 5, "short_history": 20,
+        "other_symbol": 10, "lacks_pack": 4, "other_regime_model": 1, "repeated": 5,
     }  # fmt: skip
     assert report.samples_left_out == {
-        "not_warm": 1, "gap": 3, "outliers": 1, "null_input": 1, "no_volatility": 2, "label_after_end": 30,
-        "label_stretched": 15,
+        "short_history": 9, "not_warm": 1, "gap": 3, "outliers": 1, "null_input": 1, "no_volatility": 2,
+        "label_after_end": 45, "label_stretched": 15,
     }  # fmt: skip
     assert report.rows_read == report.rows + sum(report.rows_left_out.values())
     assert report.rows == report.samples + sum(report.samples_left_out.values()) == len(data.x)
-    assert set(report.symbols) == {"EURUSD:FX", "NZDUSD:FX"} == set(data.symbols)
+    assert set(report.symbols) == {"EURUSD:FX", "GBPUSD:FX", "NZDUSD:FX"} == set(data.symbols)
 
 
 def test_no_sample_says_why():
@@ -115,14 +126,59 @@ def test_windows_stay_in_their_symbol():
 
 @pytest.mark.parametrize("target", ["sign", "forward_sharpe", "triple_barrier"])
 def test_targets_are_what_they_say(target):
-    """A sign is up; a barrier is 1 or -1 and known no later than the horizon; up is where the target is positive."""
+    """A sign is up; a barrier is 1 or -1, touched no later than the horizon; up is where move and target are."""
     data, _ = from_rows(replace(RECIPE, label=LabelSpec(15, target)), rows_of(two_symbols()))
     np.testing.assert_array_equal(data.up, (data.target > 0).astype(float))
     assert (data.exit_ns > data.ts_ns[data.at]).all()
     assert (data.exit_ns <= data.end_ns).all()
     if target == "triple_barrier":
         assert set(data.target) == {-1.0, 1.0}
-        assert (data.exit_ns < data.end_ns).any()
+        early = data.exit_ns < data.end_ns
+        assert 0.3 < early.mean() < 0.9
+        # The move ends where a barrier is touched: beyond it, and by less than a bar's move.
+        assert (np.abs(data.move[early]) >= 1.0).all()
+        assert np.abs(data.move[early]).max() < 2.5
+        assert np.abs(data.move[~early]).max() < 2.5
+
+
+MARKETS = st.sampled_from((0, 7, 60))
+SPECS = st.sampled_from(
+    (
+        LabelSpec(15), LabelSpec(15, transform="none"), LabelSpec(15, transform="winsorized", winsor_limit=0.5),
+        LabelSpec(15, "sign"), LabelSpec(15, "forward_sharpe"), LabelSpec(15, "triple_barrier"),
+        LabelSpec(15, "triple_barrier", barriers=Barriers(0.5, 0.5, "zero")), LabelSpec(3, over_closed_hours=True),
+    )
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=25)
+@given(SPECS, MARKETS, st.sampled_from(("keep", "drop")), st.booleans(), st.integers(60, 230), st.booleans())
+def test_what_comes_later_changes_no_earlier_sample(label, history, missing, stepped, cut, ends_early):
+    """By any label, history, missing policy, transformation and encoder: rows appended later are as if never read.
+
+    One symbol begins later than the other, or one ends early: neither is taken out of its own past, nor in.
+    """
+    recipe = replace(
+        RECIPE, label=label, universe=UniverseSpec("1m", min_history_bars=history), missing=missing,
+        transformations=(Transformation("rank", ("rsi_14_value",), (5,)),) if stepped else (),
+        encoders=(Encoder("asset_class"),) if stepped else (),
+    )  # fmt: skip
+    late = make_gold(300, symbol="NZDUSD:FX", seed=2)
+    late = late.take(slice(0, 150) if ends_early else slice(120, 300))
+    gold = concat(make_gold(300), late)
+    gold["features.volume_ratio_20"] = gold["features.adv_share_value"] = 1.0
+    for name in ("hmm_p_trend", "hmm_p_meanrev", "hmm_p_stress"):
+        gold[f"regime.{name}"] = 0.3
+    ts = np.asarray(gold["ts"])
+    until = int(np.unique(ts)[cut])
+    with_later, _ = from_rows(recipe, rows_of(gold))
+    without, _ = from_rows(recipe, rows_of(gold.take(ts <= until)))
+    # The digest is that of every array, of the symbols and of what the set says of itself.
+    try:
+        seen = with_later.before(until).meta.sha256
+    except ConfigError:
+        seen = ""
+    assert without.before(until).meta.sha256 == seen
 
 
 def test_transforms_of_the_label():

@@ -1,26 +1,10 @@
-"""Scalers and target encoders: what they learn, and that a row never sees its own target."""
+"""Target encoders: what they learn, and that a row never sees its own target."""
 
 import numpy as np
 import pytest
 
-from offline.datasets.encoders import Scaler, TargetEncoder
+from offline.datasets.encoders import TargetEncoder, codes_of
 from processors.errors import ConfigError
-
-
-def test_a_scaler_gives_centre_0_and_scale_1():
-    """Nulls and infinities are not learnt from, a constant column keeps its scale, nulls stay null."""
-    x = np.random.default_rng(1).normal(3, 2, (500, 4)).astype(np.float32)
-    x[:, 1] = 7
-    x[::5, 2] = np.nan
-    x[3, 0] = np.inf
-    x[:, 3] = np.nan
-    for scaler in (Scaler(), Scaler(robust=True)):
-        out = scaler.fit(x).transform(x)
-        assert out.dtype == np.float32
-        assert abs(np.delete(out[:, 0], 3).mean()) < 0.1
-        assert 0.8 < np.nanstd(out[:, 2]) < 1.2
-        assert not out[:, 1].any()
-        np.testing.assert_array_equal(np.isnan(out), np.isnan(x))
 
 
 def test_an_encoder_shrinks_categories_of_few_rows():
@@ -44,3 +28,13 @@ def test_training_rows_see_only_labels_that_were_known():
         prior = target[known].mean() if known.any() else 0.0
         own = known & (category == category[i])
         assert got[i] == pytest.approx((target[own].sum() + 5.0 * prior) / (own.sum() + 5.0))
+
+
+def test_a_category_is_that_of_the_instruments_file():
+    """Contracts of one root have one code, a symbol that is no instrument has none."""
+    symbols = ("ESZ13:CME", "EURUSD:FX", "ESM14:CME", "GCZ14:CMX", "NEW:US")
+    roots = codes_of("root", symbols)
+    assert roots[0] == roots[2]
+    assert len(set(roots.tolist())) == 4
+    assert codes_of("asset_class", symbols).tolist()[-1] == -1
+    assert codes_of("root", symbols[1:]).tolist() == roots.tolist()[1:]

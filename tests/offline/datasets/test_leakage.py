@@ -1,27 +1,36 @@
 """Planted leaks are caught by name, and honest sets pass."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from offline.datasets.build import from_rows
-from offline.datasets.encoders import Scaler, TargetEncoder
-from offline.datasets.leakage import (
-    FITTED,
-    LABEL,
-    LATER,
-    WINDOW,
-    check_causal,
-    check_features,
-    check_fitted,
-    check_windows,
-    find_feature_leaks,
-)
+from offline.datasets.encoders import TargetEncoder
+from offline.datasets.leakage import FITTED, LABEL, LATER, check_features, check_fitted, find_feature_leaks
 from offline.datasets.sources import GoldRows
-from offline.datasets.transforms import CODES, group_begin, transform
-from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, Transformation, UniverseSpec
-from offline.validation.leakage import LeakageError
+from offline.export.errors import ExportError
+from offline.models.deep.fitted import DeepFitted
+from offline.models.deep.nbeats import NbeatsParameters
+from offline.models.deep.scaling import fit_scaling
+from offline.models.linear import LinearEstimator, scaling
+from offline.recipes.recipe import (
+    Encoder,
+    LabelSpec,
+    ModelRecipe,
+    ModelSpec,
+    Transformation,
+    UniverseSpec,
+    ValidationSpec,
+    check_servable,
+)
+from offline.training.encoding import fit_encoding
+from offline.training.fitting import check_scaling, train
+from offline.training.folds import folds_of
+from offline.training.parts import parts_of
+from offline.validation.leakage import LeakageError, check_leakage
+from processors.errors import ConfigError
 from tests.score.gold_rows import concat, make_gold
 
 PLANT = "rsi_14_value"
@@ -85,48 +94,85 @@ def test_a_feature_that_knows_is_caught_by_name(kind, plant):
         check_features(data)
 
 
-def test_a_column_that_looks_ahead_is_caught_by_name():
-    """A transformation whose values change when the future is cut off, beside one that does not."""
-    x = np.random.default_rng(2).standard_normal(500).astype(np.float32)
-
-    def compute(rows, *, leaking):
-        part = x[:rows].copy()
-        out = np.empty(rows, np.float32)
-        transform(CODES["zscore"], part, group_begin(np.zeros(rows, np.int64)), 20, out)
-        whole = (part - part.mean()) / part.std() if leaking else out
-        return np.column_stack([out, whole])
-
-    check_causal(lambda rows: compute(rows, leaking=False), 500, ["rolling", "whole"])
-    with pytest.raises(LeakageError, match=rf"{LATER}: whole: other values"):
-        check_causal(lambda rows: compute(rows, leaking=True), 500, ["rolling", "whole"])
-
-
 def test_a_label_in_the_test_window_is_caught():
-    """Training labels that reach into the window, and a row that does both; a purged split passes."""
+    """Folds of a recipe pass; training labels that reach into the window do not, nor does a row that does both."""
     data = the_set()
-    test = np.flatnonzero(data.ts_ns[data.at] > np.quantile(data.ts_ns[data.at], 0.7))
-    before = np.setdiff1d(np.arange(len(data)), test)
-    clean = before[data.end_ns[before] <= data.ts_ns[data.at[test[0]]]]
-    check_windows(data, clean, test)
-    with pytest.raises(LeakageError, match=rf"{WINDOW}: .*training labels overlap"):
-        check_windows(data, before, test)
-    with pytest.raises(LeakageError, match=rf"{WINDOW}: 1 rows train and judge"):
-        check_windows(data, np.append(clean, test[5]), test)
+    ts, recipe = data.ts_ns[data.at], replace(RECIPE, validation=ValidationSpec(folds=2, embargo_bars=5))
+    fold = folds_of(recipe, data, np.arange(len(data)))[0]
+    test = fold.tests[0]
+    before = np.flatnonzero(ts < ts[test[0]])
+    assert len(fold.train) < len(before)
+    with pytest.raises(LeakageError, match=r"training labels overlap"):
+        check_leakage(before, test, ts, data.end_ns, 0)
+    with pytest.raises(LeakageError, match=r"1 rows train and judge"):
+        check_leakage(np.append(fold.train, test[5]), test, ts, data.end_ns, 0)
 
 
-def test_what_was_fitted_on_all_rows_is_caught():
-    """Scalers and encoders; those of the fold pass, and those of other rows are told apart."""
+def test_a_scaling_that_was_fitted_on_all_rows_is_caught():
+    """Training passes with an honest one; those of all rows, and of others, are told apart."""
     data = the_set()
-    x, train = data.x[data.at], np.arange(len(data) // 2)
-    category = data.regime[data.at]
-    for scaler in (Scaler(), Scaler(robust=True)):
-        check_fitted("scaler", scaler.fit(x[train]), scaler.fit, train, x)
-        with pytest.raises(LeakageError, match=rf"{FITTED}: scaler: .*those of all rows"):
-            check_fitted("scaler", scaler.fit(x), scaler.fit, train, x)
-        with pytest.raises(LeakageError, match=rf"{FITTED}: scaler: .*of other rows"):
-            check_fitted("scaler", scaler.fit(x[train + 1]), scaler.fit, train, x)
+    parts = parts_of(np.arange(len(data)), data.ts_ns[data.at], data.end_ns, 0)
+    recipe = replace(RECIPE, model=ModelSpec("linear"), transformations=())
+    fitted = train(recipe, data, parts, None, quiet).fitted
+    check_scaling("linear", fitted, data, parts.fit, None)
+    x = data.x[data.at]
+    for seen, whose in ((x, "those of all rows"), (x[parts.fit + 1], "of other rows")):
+        fitted.centre, fitted.scale = scaling(seen)
+        with pytest.raises(LeakageError, match=rf"{FITTED}: scaling of linear: .*{whose}"):
+            check_scaling("linear", fitted, data, parts.fit, None)
+    network = fit_scaling(x[parts.fit])
+    for seen, caught in ((x[parts.fit], False), (x, True)):
+        deep = DeepFitted(NbeatsParameters(window_bars=4), fit_scaling(seen))
+        assert set(network) == set(deep.params)
+        with pytest.raises(LeakageError, match="those of all rows") if caught else nullcontext():
+            check_scaling("nbeats", deep, data, parts.fit, None)
+
+
+def test_an_estimator_that_peeks_at_all_rows_fails_its_run(monkeypatch):
+    """The check is part of training, not of this test."""
+    data = the_set()
+    parts = parts_of(np.arange(len(data)), data.ts_ns[data.at], data.end_ns, 0)
+    of_all = scaling(data.x[data.at])
+    honest_fit = LinearEstimator.fit
+
+    def peek(self, train, valid, **more):
+        fitted = honest_fit(self, train, valid, **more)
+        fitted.centre, fitted.scale = of_all
+        return fitted
+
+    monkeypatch.setattr(LinearEstimator, "fit", peek)
+    with pytest.raises(LeakageError, match=rf"{FITTED}: scaling of linear: .*those of all rows"):
+        train(replace(RECIPE, model=ModelSpec("linear"), transformations=()), data, parts, None, quiet)
+
+
+def test_an_encoder_is_fitted_inside_the_fold():
+    """Labels of rows to stop on, to calibrate and to judge move nothing; one fitted on all rows is caught."""
+    recipe = replace(RECIPE, model=ModelSpec("linear"), encoders=(Encoder("root"),), transformations=())
+    data = the_set(recipe=recipe)
+    assert data.inputs[-1].name == "category(root)"
+    parts = parts_of(np.arange(len(data)), data.ts_ns[data.at], data.end_ns, 0)
+    found = fit_encoding(recipe, data, parts.fit)
+    other = data.target.copy()
+    other[np.setdiff1d(np.arange(len(data)), parts.fit)] += 100.0
+    again = fit_encoding(recipe, replace(data, target=other), parts.fit)
+    np.testing.assert_array_equal(found.fitted[0].statistics(), again.fitted[0].statistics())
+    np.testing.assert_array_equal(found.values, again.values)
+    # A row to learn from sees no label but those known at its time; any other row that of its category.
+    x = found.learnt(data.x[data.at], np.arange(len(data)))
+    np.testing.assert_array_equal(x[parts.fit, -1], found.values[:, 0].astype(np.float32))
+    assert len(np.unique(x[parts.calibrate, -1])) == 2 == len(data.symbols)
+    model = train(recipe, data, parts, None, quiet)
+    assert model.fitted.predict(data.x[data.at[:5]]).logit.shape == (5,)
+    with pytest.raises(ExportError, match="encoders"):
+        model.fitted.graph()
+    with pytest.raises(ConfigError, match="encoders is 'root': leave them out to export"):
+        check_servable(recipe)
+    category = data.x[data.at, -1].astype(np.int64)
     encoder = TargetEncoder()
-    fold = encoder.fit(category[train], data.target[train])
-    check_fitted("regimes", fold, encoder.fit, train, category, data.target)
-    with pytest.raises(LeakageError, match=rf"{FITTED}: regimes"):
-        check_fitted("regimes", encoder.fit(category, data.target), encoder.fit, train, category, data.target)
+    of_all = encoder.fit(category, data.target).statistics()
+    with pytest.raises(LeakageError, match=rf"{FITTED}: root: .*those of all rows"):
+        check_fitted("root", of_all, lambda c, t: encoder.fit(c, t).statistics(), parts.fit, category, data.target)
+
+
+def quiet(_step, _share):
+    """Say nothing."""

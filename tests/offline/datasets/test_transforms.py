@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from offline.datasets.transforms import CODES, group_begin, transform
 from offline.labels import forward_sharpe, triple_barrier
 
-MINUTE = 60_000_000_000
-
 
 def computed(kind, x, group, bars):
     out = np.empty(len(x), np.float32)
@@ -60,43 +58,39 @@ def test_what_comes_later_changes_nothing():
             assert computed(kind, x[:cut].copy(), group[:cut], 7).tobytes() == whole[:cut].tobytes()
 
 
-rows_of_labels = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.integers(-3, 3)), max_size=40)
+rows_of_labels = st.lists(st.tuples(st.integers(0, 2), st.integers(-3, 3)), max_size=40)
 
 
 @settings(deadline=None)
 @given(rows_of_labels, st.integers(2, 5), st.booleans())
 def test_labels_are_those_of_the_obvious_loop(rows, h, sign):
-    """Sharpe ratios and barriers, with the time at which each is known."""
+    """Sharpe ratios, and barriers with the bars after which each is touched."""
     rows = sorted(rows, key=lambda r: r[0])
-    group = np.array([g for g, _, _ in rows], np.int64)
-    ts = np.cumsum(np.array([d for _, d, _ in rows], np.int64)) * MINUTE
-    close = np.exp(0.01 * np.cumsum(np.array([m for _, _, m in rows], np.float64)))
+    group = np.array([g for g, _ in rows], np.int64)
+    close = np.exp(0.01 * np.cumsum(np.array([m for _, m in rows], np.float64)))
     n = len(rows)
     unit = np.full(n, 0.011)
     unit[::7] = 0.0
-    got, end = np.empty(n), np.empty(n, np.int64)
-    hit, hit_end = np.empty(n), np.empty(n, np.int64)
-    forward_sharpe(ts, group, close, MINUTE, h, 2.0, got, end)
-    triple_barrier(ts, group, close, unit, MINUTE, h, 2.0, 2.0, 1.5, sign, hit, hit_end)
+    got, hit, bars = np.empty(n), np.empty(n), np.empty(n, np.int64)
+    forward_sharpe(group, close, h, got)
+    triple_barrier(group, close, unit, h, 2.0, 1.5, sign, hit, bars)
     for i in range(n):
         later = [j for j in range(i + 1, n) if group[j] == group[i]][:h]
-        in_time = [j for j in later if ts[j] - ts[i] <= 2 * h * MINUTE]
         steps = np.diff(np.log(close[[i, *later]]))
         # Equal steps differ in their last bit.
-        if len(in_time) < h:
-            assert (math.isnan(got[i]), end[i]) == (True, -1)
+        if len(later) < h:
+            assert math.isnan(got[i])
         elif np.ptp(steps) > 1e-9:
             assert math.isclose(got[i], steps.mean() / steps.std(ddof=1), rel_tol=1e-6, abs_tol=1e-9)
-            assert end[i] == ts[in_time[-1]]
-        want = (math.nan, -1)
-        for k, j in enumerate(in_time if unit[i] > 0 else []):
+        want = (math.nan, 0)
+        for k, j in enumerate(later if unit[i] > 0 else []):
             move = math.log(close[j] / close[i]) / unit[i]
             if move >= 2 or move <= -1.5:
-                want = (math.copysign(1, move), ts[j])
+                want = (math.copysign(1, move), j - i)
             elif k == h - 1:
-                want = (float(np.sign(move)) if sign else 0.0, ts[j])
+                want = (float(np.sign(move)) if sign else 0.0, j - i)
             else:
                 continue
             break
-        assert hit_end[i] == want[1]
+        assert bars[i] == want[1]
         np.testing.assert_equal(hit[i], want[0])

@@ -1,0 +1,94 @@
+"""Labels of rows by symbol and time: what became of each, and why some are void.
+
+closes -> in shares as known (``shares``) -> outcome: return to the exit -> move, up, target
+                                             clock   -> void: bars are missing, closed hours
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline import labels
+from offline.datasets.clock import row_clock
+from offline.datasets.shares import closes_as_known
+from offline.recipes.recipe import ModelRecipe
+from processors.reference.actions.events import Action
+from processors.runtime.batch import Columns
+from schemas.timeframes import TIMEFRAME_NS
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of every row, shape (n,).
+
+    Parameters
+    ----------
+    move, up, target, end_ns, exit_ns
+        As in ``TrainingSet``; NaN and -1 where the symbol's rows end before.
+    unit
+        ``realized_vol * sqrt(horizon_bars)``.
+    void
+        Reason -> rows without a label, in the order in which reasons count.
+    """
+
+    move: F64
+    up: F64
+    target: F64
+    end_ns: I64
+    exit_ns: I64
+    unit: F64
+    void: dict[str, Mask]
+
+
+def make_labels(
+    recipe: ModelRecipe, gold: Columns, symbol: I64, symbols: tuple[str, ...], actions: tuple[Action, ...] = ()
+) -> Labels:
+    """Return the labels of rows by symbol and time.
+
+    Parameters
+    ----------
+    symbol
+        Shape (n,), position in ``symbols``, ascending.
+    actions
+        Corporate actions, every revision.
+    """
+    spec, n = recipe.label, len(gold)
+    h, ts = spec.horizon_bars, np.array(gold["ts"], np.int64)
+    known = closes_as_known(ts, symbol, symbols, np.array(gold["meta.close"], np.float64), actions)
+    close, rows = known.close, np.arange(n)
+    unit = np.array(gold["meta.realized_vol"], np.float64) * np.sqrt(h)
+    after_end = (rows + h >= n) | (symbol[np.minimum(rows + h, n - 1)] != symbol)
+    end = np.where(after_end, rows, rows + h)
+    target, leave = np.full(n, np.nan), end
+    if spec.target == "triple_barrier":
+        assert spec.barriers is not None, "a spec of barriers has them"
+        bars, told = np.empty(n, np.int64), spec.barriers
+        labels.triple_barrier(symbol, close, unit, h, told.up, told.down, told.at_time == "sign", target, bars)
+        leave = np.where(after_end, rows, rows + bars)
+    log_return = np.log(close[leave] / close)
+    log_return[after_end] = np.nan
+    move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
+    up = np.where(move > 0, 1.0, 0.0)
+    if spec.target == "sign":
+        target = up
+    elif spec.target == "forward_sharpe":
+        labels.forward_sharpe(symbol, close, h, target)
+    elif spec.target == "forward_return":
+        target = log_return if spec.transform == "none" else move
+    if spec.transform == "winsorized":
+        target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
+    clock, bar_ns = row_clock(ts, symbol, symbols, recipe.universe.timeframe), TIMEFRAME_NS[recipe.universe.timeframe]
+    void = {
+        "label_after_end": after_end,
+        "label_stretched": clock.open_ns[end] - clock.open_ns >= spec.stretch_max * h * bar_ns,
+        "label_over_closed": (clock.closed_ns[end] > clock.closed_ns) & (not recipe.over_closed_hours),
+        "split_in_horizon": known.surprises[end] != known.surprises,
+        "label_flat": np.isnan(target),
+    }
+    end_ns, exit_ns = (np.where(after_end, -1, ts[place]) for place in (end, leave))
+    return Labels(move, up, target, end_ns, exit_ns, unit, void)

@@ -1,0 +1,82 @@
+"""What a model learns of a sample, by the target and the transform of its recipe.
+
+A model tells log-odds of a positive move, and quantiles of the move, whatever is asked for: that is what score reads.
+Targets differ in the move that is learned, and in how much a row counts:
+
+    target                         quantiles learn                     a row counts there   the probability learns
+    forward_return, vol_scaled     the move                            1                    up
+    forward_return, none           the move                            its unit             up
+    forward_return, winsorized     the move, cut                       1                    up
+    sign                           nothing: they are those of all      1                    up
+    forward_sharpe                 the move                            Sharpe over move     up
+    triple_barrier                 the move to the exit                1                    up, where one was touched
+
+To learn ``y = c * move`` by pinball loss, with a model of the move, is to learn the move with the weight c, since
+``rho(c * move - c * q) = c * rho(move - q)``: so ``none`` learns plain returns, and the unit is undone exactly; and
+``forward_sharpe`` learns returns in volatilities of the horizon itself, in which a wild one counts for less.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.datasets.training_set import TrainingSet
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+WEIGHT_MAX = 10.0
+"""Most that a row counts, in those of the mean row: one horizon in which hardly anything moved must not be all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Of n samples.
+
+    Parameters
+    ----------
+    move
+        Shape (n,): what quantiles, gains and losses learn, in units of ``realized_vol * sqrt(horizon_bars)``.
+    weight
+        Shape (n,): how much each counts for the quantiles, 1 on average.
+    side
+        Shape (n,): how much each counts for the probability; 0 where a barrier was asked for and none was touched.
+    """
+
+    move: F64
+    weight: F64
+    side: F64
+
+
+def learned(data: TrainingSet, samples: I64) -> Learned:
+    """Return what is learned of samples.
+
+    Parameters
+    ----------
+    samples
+        Positions; the mean weight is theirs.
+    """
+    target, move, one = data.target[samples], data.move[samples], np.ones(len(samples))
+    kind = (data.meta.target, data.meta.transform)
+    if kind == ("forward_return", "winsorized"):
+        return Learned(target, one, one)
+    if kind == ("forward_return", "none"):
+        return Learned(move, _bounded(data.vol[data.at[samples]]), one)
+    if data.meta.target == "forward_sharpe":
+        # A move of zero has the Sharpe ratio zero, whatever the volatility was: it counts as the mean row.
+        ratio = np.divide(target, move, out=np.full(len(move), np.nan), where=move != 0.0)
+        known = np.isfinite(ratio)
+        ratio[~known] = ratio[known].mean() if known.any() else 1.0
+        return Learned(move, _bounded(ratio), one)
+    if data.meta.target == "triple_barrier":
+        return Learned(move, one, np.where(target != 0.0, 1.0, 0.0))
+    return Learned(move, one, one)
+
+
+def _bounded(weight: F64) -> F64:
+    if not len(weight):
+        return weight
+    bounded = np.minimum(weight / weight.mean(), WEIGHT_MAX)
+    found: F64 = bounded / bounded.mean()
+    return found
