@@ -93,8 +93,8 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     m = len(market.ts_ns)
     value, end_ns = np.empty(m), np.empty(m, np.int64)
     forward_log_return(
-        market.ts_ns, market.symbol, market.close, np.full(m, TIMEFRAME_NS[tf]), np.full(m, horizon), STRETCH_MAX,
-        value, end_ns,
+        market.ts_ns, market.symbol, market.close, np.full(m, TIMEFRAME_NS[tf]), np.full(m, horizon),
+        card.label_stretch_max or STRETCH_MAX, value, end_ns,
     )  # fmt: skip
     row = {key: i for i, key in enumerate(zip(market.symbol.tolist(), market.ts_ns.tolist(), strict=True))}
     code = {s: i for i, s in enumerate(symbols)}
