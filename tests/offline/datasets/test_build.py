@@ -83,8 +83,8 @@ def test_every_row_that_is_left_out_is_counted_once():
         "other_symbol": 10, "lacks_pack": 4, "other_regime_model": 1, "repeated": 5,
     }  # fmt: skip
     assert report.samples_left_out == {
-        "short_history": 9, "not_warm": 1, "gap": 3, "outliers": 1, "null_input": 1, "no_volatility": 2, "label_after_end": 45,
-        "label_stretched": 15,
+        "short_history": 9, "not_warm": 1, "gap": 3, "outliers": 1, "null_input": 1, "no_volatility": 2,
+        "label_after_end": 45, "label_stretched": 15,
     }  # fmt: skip
     assert report.rows_read == report.rows + sum(report.rows_left_out.values())
     assert report.rows == report.samples + sum(report.samples_left_out.values()) == len(data.x)
