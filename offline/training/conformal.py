@@ -14,7 +14,7 @@ from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Trained
 from offline.training.parts import Parts
-from processors.score.adaptive import GAMMA, RECENT_MAX
+from processors.score.adaptive import recent_of, step_of
 from processors.score.adaptive_kernel import HALF_MIN
 from processors.score.validity import strangeness_of
 
@@ -37,7 +37,7 @@ def card_fields(recipe: ModelRecipe, data: TrainingSet, parts: Parts, trained: T
     return {
         "validity_centre": tuple(centre.tolist()), "validity_scale": tuple(scale.tolist()),
         "validity_scores": tuple(thinned(strange, VALIDITY_SCORES_MAX).tolist()),
-        "adaptive_gamma": GAMMA if adaptive else 0.0,
+        "adaptive_gamma": step_of(recipe.label.horizon_bars) if adaptive else 0.0,
         "adaptive_scores": tuple(interval_scores(data, parts.calibrate, trained).tolist()) if adaptive else (),
         "label_stretch_max": recipe.label.stretch_max,
     }  # fmt: skip
@@ -64,4 +64,5 @@ def interval_scores(data: TrainingSet, samples: I64, trained: Trained) -> F64:
     """Return how far moves were from the middle of the model's bounds, in halves of their width; ascending, thinned."""
     said = trained.say(data, samples)
     half = np.maximum(0.5 * (said.high - said.low), HALF_MIN)
-    return thinned(np.abs(data.move[samples] - 0.5 * (said.low + said.high)) / half, RECENT_MAX)
+    scores = np.abs(data.move[samples] - 0.5 * (said.low + said.high)) / half
+    return thinned(scores, recent_of(data.meta.horizon_bars))
