@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.conformal.adaptive import coverage_bound
-from processors.score.adaptive import GAMMA, turn_order
+from processors.score.adaptive import turn_order
 from processors.score.adaptive_kernel import follow_known, reach_of
 
 F64 = NDArray[np.float64]
@@ -27,8 +27,8 @@ class Adaptive:
         Shape (n,), bounds of the move; infinite where more has been missed than any finite one makes good.
     covered
         Shape (n,), whether the move lay inside; False where it is not known.
-    coverage
-        The mean over the known ones.
+    coverage, own
+        Share of the known moves that they held, and that the models' own bounds held.
     bound
         Proven: no series' share outside is further than this from the nominal one, whatever the market does. The
         largest of the series'.
@@ -40,13 +40,14 @@ class Adaptive:
     high: F64
     covered: NDArray[np.bool_]
     coverage: float
+    own: float
     bound: float
     furthest: float
 
 
 def adaptive_intervals(
     ts_ns: I64, known_ns: I64, move: F64, low: F64, high: F64, series: I64, scores: list[F64], coverage: float,
-    gamma: float = GAMMA,
+    gamma: float,
 ) -> Adaptive:  # fmt: skip
     """Return the intervals of rows in any order.
 
@@ -80,9 +81,10 @@ def adaptive_intervals(
         np.full(n_series, target), reach, judged, missed, recent, covered,
     )  # fmt: skip
     known = np.isfinite(move)
+    own = float(((low <= move) & (move <= high))[known].mean())
     bounds, off = [0.0], [0.0]
     for number in np.unique(series[known]):
         held = covered[known & (series == number)]
         bounds.append(coverage_bound(len(held), gamma, target, waiting))
         off.append(abs(float(held.mean()) - coverage))
-    return Adaptive(out_low, out_high, covered, float(covered[known].mean()), max(bounds), max(off))
+    return Adaptive(out_low, out_high, covered, float(covered[known].mean()), own, max(bounds), max(off))

@@ -14,13 +14,15 @@ from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Trained
 from offline.training.parts import Parts
-from processors.score.adaptive import GAMMA, RECENT_MAX
+from processors.score.adaptive import recent_of, step_of
 from processors.score.adaptive_kernel import HALF_MIN
 from processors.score.validity import strangeness_of
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+WHATEVER = 1e6
+"""Times its bars that a horizon may take where no limit is meant."""
 VALIDITY_SCORES_MAX = 999
 """The p-value is told to a thousandth."""
 SPREAD_LEVEL = 0.99
@@ -37,9 +39,10 @@ def card_fields(recipe: ModelRecipe, data: TrainingSet, parts: Parts, trained: T
     return {
         "validity_centre": tuple(centre.tolist()), "validity_scale": tuple(scale.tolist()),
         "validity_scores": tuple(thinned(strange, VALIDITY_SCORES_MAX).tolist()),
-        "adaptive_gamma": GAMMA if adaptive else 0.0,
+        "adaptive_gamma": step_of(recipe.label.horizon_bars) if adaptive else 0.0,
         "adaptive_scores": tuple(interval_scores(data, parts.calibrate, trained).tolist()) if adaptive else (),
-        "label_stretch_max": recipe.label.stretch_max,
+        # The stream has no calendar at hand: a horizon that may run over closed hours is judged however long it takes.
+        "label_stretch_max": WHATEVER if recipe.over_closed_hours else recipe.label.stretch_max,
     }  # fmt: skip
 
 
@@ -64,4 +67,5 @@ def interval_scores(data: TrainingSet, samples: I64, trained: Trained) -> F64:
     """Return how far moves were from the middle of the model's bounds, in halves of their width; ascending, thinned."""
     said = trained.say(data, samples)
     half = np.maximum(0.5 * (said.high - said.low), HALF_MIN)
-    return thinned(np.abs(data.move[samples] - 0.5 * (said.low + said.high)) / half, RECENT_MAX)
+    scores = np.abs(data.move[samples] - 0.5 * (said.low + said.high)) / half
+    return thinned(scores, recent_of(data.meta.horizon_bars))

@@ -225,7 +225,9 @@ def _report(
         "sha256": hashlib.sha256(deployed.raw).hexdigest(), "seed": recipe.seed,
         "samples": len(data.at), "folds": len(walked.folds), "judged": len(walked.rows),
         "out_of_sample": found, "sharpe": sharpe_of(returns),
-        "adaptive": {"coverage": followed.coverage, "furthest": followed.furthest, "bound": followed.bound},
+        "adaptive": {
+            "coverage": followed.coverage, "own": followed.own, "furthest": followed.furthest, "bound": followed.bound,
+        },
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
         "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": [*recipe.limits, *LIMITS],
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},

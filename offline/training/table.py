@@ -52,7 +52,7 @@ def table_of(reports: list[dict[str, Any]]) -> Table:
         between = "" if s["low"] is None else f" [{s['low']:.0f}, {s['high']:.0f}]"
         table.add_row(
             r["kind"], f"{o['n']:,}", f"{o['n_independent']:,.0f}", "-" if o["auc"] is None else f"{o['auc']:.2f}",
-            f"{o['log_loss']:.3f}", f"{o['log_loss_base_rate']:.3f}", f"{o['ece']:.3f}", f"{o['coverage']:.3f}",
+            f"{o['log_loss']:.3f}", f"{o['log_loss_base_rate']:.3f}", f"{o['ece']:.3f}", f"{r['adaptive']['own']:.3f}",
             f"{r['adaptive']['coverage']:.3f}", f"{s['value']:.1f}{between}", f"{r['latency_ms']:.2f}",
         )  # fmt: skip
     return table

@@ -19,6 +19,7 @@ from offline.training.folds import Fold, embargo_ns, folds_of
 from offline.training.parts import Parts, parts_of
 from offline.training.tuning import chosen, widest_window
 from offline.training.workers import HERE, Workers
+from processors.score.adaptive import step_of
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -159,8 +160,9 @@ def follow(data: TrainingSet, rows: OutOfSample, sample: I64, results: list[Fold
     series = rows.fold * n_symbols + rows.symbol
     scores = [thinned(r.scores, n_scores) for r in results for _ in range(n_symbols)]
     return adaptive_intervals(
-        rows.ts_ns, data.end_ns[sample], rows.move, rows.low, rows.high, series, scores, rows.coverage
-    )
+        rows.ts_ns, data.end_ns[sample], rows.move, rows.low, rows.high, series, scores, rows.coverage,
+        step_of(rows.horizon_bars),
+    )  # fmt: skip
 
 
 def fit_of(folder: Path, number: int) -> Path:

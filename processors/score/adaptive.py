@@ -29,13 +29,25 @@ if TYPE_CHECKING:
     from processors.score.model import Model, ModelCard
 
 TABLE = "intervals"
-RECENT_MAX = 200
-"""Last scores that the reach is taken from. Where moves grew threefold, 100 to 1,000 gave the same coverage within a
-point; the fewer, the sooner the old ones are gone (docs/decisions/0012)."""
-GAMMA = 0.01
-"""Size of a step. Of 0.005, 0.01, 0.02 and 0.05 the largest that made no interval infinite while nothing changed."""
+RECENT_MIN, RECENT_MAX = 200, 1000
+"""Last scores that the reach is taken from: thirteen horizons, within these. Fewer tell too little, since labels
+overlap; with more, those of before a break stay too long (docs/decisions/0012)."""
+STEP_MAX = 0.01
+STEP_OF_HORIZON = 0.045
+"""The step is this over the horizon: a miss comes with those of its neighbours, whose labels share all but a bar, and
+together they must not take the level to nothing while the market is as it was."""
 _PER_SCORE = ("made_ts", "made_close", "made_unit", "made_middle", "made_half", "made_reach")
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+def step_of(horizon_bars: int) -> float:
+    """Return the step of a model's level."""
+    return min(STEP_MAX, STEP_OF_HORIZON / horizon_bars)
+
+
+def recent_of(horizon_bars: int) -> int:
+    """Return how many scores a model's reach is taken from."""
+    return min(max(RECENT_MIN, 13 * horizon_bars), RECENT_MAX)
 
 
 def turn_order(n: int) -> NDArray[np.int64]:

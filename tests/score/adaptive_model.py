@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from processors.score.adaptive import step_of
 from processors.score.model import Model
 from tests.score.gold_rows import make_gold
 from tests.score.test_format_2 import INPUTS, make_card, make_file
@@ -13,10 +14,10 @@ HALF = 1.645
 def adaptive_bytes(**more):
     """Return the file; scores are those of normal moves, strangeness that of the mean square of three normal inputs."""
     rng = np.random.default_rng(4)
-    moves, inputs = np.abs(rng.standard_normal(199)) / HALF, rng.standard_normal((999, 3))
+    moves, inputs = np.abs(rng.standard_normal(200)) / HALF, rng.standard_normal((999, 3))
     fields = {
         "validity_centre": (0.0, 0.0, 0.0), "validity_scale": (1.0, 1.0, 1.0),
-        "validity_scores": tuple(np.sort((inputs**2).mean(axis=1)).tolist()), "adaptive_gamma": 0.01,
+        "validity_scores": tuple(np.sort((inputs**2).mean(axis=1)).tolist()), "adaptive_gamma": step_of(15),
         "adaptive_scores": tuple(np.sort(moves).tolist()), "label_stretch_max": 2.0, "horizon_bars": {"1m": 15},
     }  # fmt: skip
     return make_file(make_card(**{**fields, **more}))

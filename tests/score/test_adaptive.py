@@ -70,24 +70,28 @@ def test_it_is_the_tracker_of_research(moves, target, gamma, delay, n_scores):
 
 def test_coverage_holds_through_a_break_of_volatility(follower):
     """Of what the stage publishes, nine in ten hold, over all rows, in the calm, and where moves grow threefold."""
-    n, wild, inside, fixed = 8_000, 5_000, [], []
+    n, wild, inside, fixed, infinite = 8_000, 5_000, [], [], []
     for seed in range(4):
         gold = broken_gold(n, wild_from=wild, seed=seed)
         signals, state = signals_of(follower, gold)
         inside.append(covered_of(gold, signals))
         fixed.append(covered_of(gold, score_rows(follower, ScoreConfig(), gold).signals))
+        infinite.append(np.isinf(signals["interval.hi"]))
         row = state[TABLE].rows[0]
         assert row["judged"] == n - H
         assert row["missed"] == (~inside[-1]).sum()
-        assert abs(row["missed"] / row["judged"] - 0.1) <= coverage_bound(n - H, 0.01, 0.1, H)
+        assert abs(row["missed"] / row["judged"] - 0.1) <= coverage_bound(n - H, follower.card.adaptive_gamma, 0.1, H)
     held, left = np.array(inside), np.array(fixed)
     assert abs(held.mean() - 0.9) <= 0.02
     assert abs(held[:, : wild - H].mean() - 0.9) <= 0.02
     assert abs(held[:, wild:].mean() - 0.9) <= 0.02
     # What the model tells by itself holds little more than half; what follows needs a horizon to hear of it.
     assert left[:, wild:].mean() < 0.65
-    assert held[:, wild : wild + 100].mean() > 0.7
+    assert held[:, wild : wild + 100].mean() > 0.65
     assert held[:, wild + 100 : wild + 500].mean() > 0.88
+    # It is no coverage by intervals that hold everything.
+    assert np.mean(np.array(infinite)[:, :wild]) < 0.001
+    assert np.mean(np.array(infinite)[:, wild:]) < 0.01
 
 
 def test_the_first_intervals_are_those_of_the_calibration(follower):
@@ -95,11 +99,11 @@ def test_the_first_intervals_are_those_of_the_calibration(follower):
     gold = broken_gold(40, wild_from=40)
     signals, _ = signals_of(follower, gold)
     unit = 6e-5 * math.sqrt(H)
-    reach = follower.card.adaptive_scores[179]
+    reach = follower.card.adaptive_scores[180]
     np.testing.assert_allclose(signals["interval.hi"][:H], reach * float(np.float32(HALF)) * unit, rtol=1e-12)
     np.testing.assert_array_equal(signals["interval.lo"], -signals["interval.hi"])
     assert len(np.unique(signals["interval.hi"][:H])) == 1
-    assert len(np.unique(signals["interval.hi"])) > 5
+    assert len(np.unique(signals["interval.hi"])) > 1
 
 
 def test_split_anywhere_restored_and_in_any_batches_it_is_the_same(follower):
@@ -155,7 +159,7 @@ def test_an_interval_is_infinite_where_no_finite_one_makes_good(follower):
     signals, state = signals_of(follower, gold)
     assert np.isinf(signals["interval.hi"]).any()
     assert not np.isnan(signals["interval.lo"]).any()
-    assert state[TABLE].rows[0]["alpha"] >= -0.01 * (1 + H)
+    assert state[TABLE].rows[0]["alpha"] >= -0.003 * (1 + H)
 
 
 def test_a_card_that_cannot_be_followed_is_refused():

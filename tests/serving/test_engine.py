@@ -7,13 +7,16 @@ import pytest
 from processors.errors import ConfigError
 from processors.runtime.batch import EncodedBatch, pack
 from processors.runtime.codec import FlatCodec
+from processors.score.config import ScoreConfig
+from processors.score.score import score_rows
 from processors.score.stage import ScoreStage
 from processors.sinks.redis_store import FreshnessState
 from schemas.registry import load_registry
 from serving.messages import record_of, signal_message
 from serving.records import iso
 from serving.requests import Asked, Failure
-from tests.serving.support import MINUTE_NS, TRAINED_UNTIL_NS, TS0_NS, gold_record, make_engine, wire
+from tests.score.adaptive_model import adaptive_model
+from tests.serving.support import MINUTE_NS, PACK, TRAINED_UNTIL_NS, TS0_NS, gold_record, make_engine, wire
 
 EUR = "EURUSD:FX"
 
@@ -47,9 +50,30 @@ def test_the_service_answers_what_the_stage_publishes(store, model):
                 assert {k: list(v) if k == "members" else v for k, v in value.items()} == {
                     k: list(getattr(found, k)) if k == "members" else getattr(found, k) for k in value
                 }
+            elif value is None:
+                assert not answer.HasField(name)
             else:
                 assert (list(found) if name == "gates" else found) == value
     assert len({a.score for a in answers}) == 10
+
+
+def test_where_intervals_follow_outcomes_the_service_tells_all_but_those(store):
+    """Of a model of format 3 validity and the rest are the stage's; the interval is what the model says by itself."""
+    model = adaptive_model(trained_until_ns=TRAINED_UNTIL_NS, pack_id=PACK[0], pack_hash=PACK[1])
+    records = [gold_record(i) for i in range(10)]
+    entry = load_registry().current("gold.v1")
+    payload, start = pack([wire("gold.v1", r) for r in records])
+    gold, _ = FlatCodec(entry.schema, entry.id).decode(EncodedBatch("gold.v1", 0, payload, start, *pack([b""] * 10)))
+    stage = ScoreStage(model)
+    published = stage.step(stage.open(), gold).records["signals.v1"]
+    answers = make_engine(store, lambda: model).score([Asked(EUR, "1m", r["ts"]) for r in records])
+    own = score_rows(model, ScoreConfig(), gold).signals
+    for i, answer in enumerate(answers):
+        told, alone = signal_message(record_of(published, i)), record_of(own, i)["interval"]
+        assert answer.HasField("validity")
+        assert (answer.interval.lo, answer.interval.hi) == (alone["lo"], alone["hi"])
+        told.interval.CopyFrom(answer.interval)
+        assert answer == told
 
 
 def test_one_alone_equals_one_among_many(store, model):

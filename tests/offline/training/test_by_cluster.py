@@ -155,7 +155,7 @@ def test_a_run_that_was_broken_off_goes_on_and_does_not_see_the_future(done, tmp
 def walked(rows, sample) -> Walked:
     """Return a walk of some rows."""
     none = np.zeros(0)
-    return Walked((), rows, sample, Adaptive(none, none, none > 0, 0.0, 0.0, 0.0))
+    return Walked((), rows, sample, Adaptive(none, none, none > 0, 0.0, 0.0, 0.0, 0.0))
 
 
 def test_the_verdict_is_that_of_the_numbers(done):

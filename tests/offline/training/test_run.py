@@ -126,7 +126,7 @@ def test_probabilities_and_intervals_stay_honest_through_a_break_of_volatility(t
         assert abs(inside[part].mean() - rows.coverage) <= 0.02
     # For a horizon nobody has heard of the break.
     first = ~calm & (rows.ts_ns < wild + 100 * MINUTE)
-    assert 0.7 < inside[first].mean() < rows.coverage
+    assert 0.65 < inside[first].mean() < rows.coverage
     assert followed.furthest <= followed.bound
     # The folds are there already: what the model tells by itself is judged alone.
     fixed = replace(recipe, conformal=replace(recipe.conformal, adaptive=False))

@@ -73,6 +73,7 @@ def test_a_signal_of_the_stream_is_that_of_the_offline_row(kind, gold, tmp_path)
     followed = adaptive_intervals(
         ts, known, np.where(at >= 0, data.move[at], np.nan), own[:, 0].copy(), own[:, 1].copy(),
         np.zeros(len(ts), np.int64), [np.array(model.card.adaptive_scores)], model.card.coverage,
+        model.card.adaptive_gamma,
     )  # fmt: skip
     unit = data.vol[row] * np.sqrt(model.card.horizon_bars["1m"])
     assert told["interval.lo"].tobytes() == (followed.low * unit).tobytes()
