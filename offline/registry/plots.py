@@ -12,7 +12,7 @@ INK, SHADE, REFERENCE, PALE = "#1f4e79", "#9bb7d4", "#888888", "#d9d9d9"
 _INCHES, _DPI = (5.0, 3.6), 110
 _COLUMNS = 3
 _PANEL_INCHES = (2.5, 2.75)
-_TICKS = 5
+_TICKS = 4
 _TEXT = 8.5
 """Size of what stands inside of axes, points."""
 
@@ -34,7 +34,7 @@ def roc_plot(discrimination: dict[str, Any]) -> bytes:
         error = "too few rows for an error" if area["error"] is None else f"± {area['error']:.3f} (s.e.)"
         axes.plot(points[:, 0], points[:, 1], color=INK, linewidth=1.4, label=f"AUC {area['value']:.3f} {error}")
     else:
-        axes.text(0.5, 0.5, "all rows went one way", ha="center", va="bottom", fontsize=_TEXT)
+        axes.text(0.05, 0.9, "all rows went one way: no curve", fontsize=_TEXT)
     axes.set(xlabel="share of downs at or above the threshold", ylabel="share of ups at or above the threshold",
              xlim=(0, 1), ylim=(0, 1))  # fmt: skip
     axes.set_aspect("equal")
