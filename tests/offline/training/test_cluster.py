@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster
 
-from offline.recipes.recipe import ValidationSpec
+from offline.recipes.recipe import ModelSpec, ValidationSpec
 from offline.training import cluster as of_cluster
 from offline.training.cluster import connected
 from offline.training.environment import CODE, environment
@@ -27,7 +27,8 @@ from tests.offline.training.made import made, recipe_of, rest
 ROOT = Path(__file__).parents[3]
 DATA = made(4_200)
 GRID = replace(
-    recipe_of("lgbm", num_leaves=[3, 7], rounds=8),
+    recipe_of("lgbm"),
+    model=ModelSpec("lgbm", {"rounds": 8}, {"num_leaves": (3, 7)}),
     validation=ValidationSpec("nested", 2, embargo_bars=5, inner_folds=2),
 )
 KILLED = """
