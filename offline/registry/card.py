@@ -17,7 +17,7 @@ from offline.registry.fairness import fairness
 from offline.registry.measures import Estimate, measure, reliability_bins, roc_points, slices
 from offline.registry.signature import digests, schema_here, signature
 from offline.selection.luck import deflated_sharpe, overfitting, superiority
-from offline.selection.objective import penalised_sharpe
+from offline.selection.objective import penalised_sharpe, too_few
 from offline.selection.stability import importance_stability
 from offline.selection.trials import Trials
 from offline.statistics.drawdown import max_drawdown
@@ -182,8 +182,10 @@ def _returns(e: Evidence) -> dict[str, Any]:
     r = e.returns
     annual = float(np.sqrt(r.periods_a_year))
     of_period = sharpe_estimate(r.value)
+    value, error, low, high = (float(v) * annual for v in of_period)
     return {
-        "sharpe": Estimate(*(float(v) * annual for v in of_period)),
+        "sharpe": Estimate(value, error, None, None) if too_few(r) else Estimate(value, error, low, high),
+        "periods_held": r.n_held(),
         "sharpe_of_folds": r.sharpe_of_folds(),
         "sharpe_of_paths": r.of_paths,
         "causal": r.causal,

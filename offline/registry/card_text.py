@@ -178,7 +178,8 @@ def _returns(card: dict[str, Any]) -> str:
         "less its spread": steady["says"] if steady["value"] is None else f"{steady['value']:.2f}",
         "total": f"{r['total']:.2%}",
         "largest fall": f"{r['max_drawdown']:.2%}",
-        "periods": f"{r['periods']:,} of {r['periods_a_year']:,.0f} a year, {r['from']} to {r['until']}",
+        "periods": f"{r['periods']:,} of {r['periods_a_year']:,.0f} a year, {r['from']} to {r['until']}; a position in "
+                   f"{r['periods_held']:,}",
     })  # fmt: skip
 
 

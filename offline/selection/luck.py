@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from offline.selection.finding import Finding, found, refused
-from offline.selection.objective import PERIODS_MIN
+from offline.selection.objective import PERIODS_MIN, too_few
 from offline.selection.trials import F64, OVERLAP_MIN, PERIODS, UNSTATED, Returns, Trials
 from offline.statistics.deflated import dependent_probabilistic_sharpe_ratio, expected_maximum_sharpe
 from offline.statistics.overfitting import backtest_overfitting
@@ -44,9 +44,10 @@ def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
     trials
         All that were tried: their number and the variance of their Sharpe ratios are the benchmark.
     """
-    n, n_trials = len(returns.value), len(trials)
-    if n < PERIODS_MIN:
-        return refused(f"{n} periods out of sample, at least {PERIODS_MIN} are needed", n_trials=n_trials)
+    n_trials = len(trials)
+    few = too_few(returns)
+    if few:
+        return refused(few, n_trials=n_trials)
     if n_trials < 1:
         return refused(f"no trial of {trials.experiment} is in the registry: how many were tried is not known")
     why = _other_periods(trials, returns)
@@ -55,7 +56,7 @@ def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
     sharpes = trials.sharpes()
     if not np.isfinite(sharpes).all():
         return refused("a trial has return without risk: its Sharpe ratio is infinite", n_trials=n_trials)
-    told = {"n_trials": n_trials, "n_periods": n, "deflated": n_trials >= TRIALS_MIN}
+    told = {"n_trials": n_trials, "n_periods": len(returns.value), "deflated": n_trials >= TRIALS_MIN}
     if n_trials < TRIALS_MIN:
         of_how_many = f"{n_trials} trial{'' if n_trials == 1 else 's'}, fewer than {TRIALS_MIN}"
         says = f"probability that its Sharpe ratio is above 0; not deflated: {of_how_many}"

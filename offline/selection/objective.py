@@ -23,7 +23,8 @@ from processors.errors import ConfigError
 FOLDS_MIN = 3
 """A deviation of two values is one difference: it says nothing of a spread."""
 PERIODS_MIN = 30
-"""Fewer returns leave a Sharpe ratio a standard error of about 0.18 a period, 2.9 a year of days."""
+"""Fewer returns leave a Sharpe ratio a standard error of about 0.18 a period, 2.9 a year of days. Flat periods tell
+nothing: of three trades in a year a ratio is no better known than of three days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,25 @@ class Candidate:
     machine: str = ""
 
 
+def too_few(returns: Returns) -> str:
+    """Return why returns are too few for a ratio of them to mean anything; empty where they are enough."""
+    n, held = len(returns.value), returns.n_held()
+    if n < PERIODS_MIN:
+        return f"{n} periods out of sample, at least {PERIODS_MIN} are needed"
+    if held < PERIODS_MIN:
+        return f"a position in {held} of {n} periods out of sample, at least {PERIODS_MIN} are needed"
+    return ""
+
+
 def penalised_sharpe(returns: Returns, instability: float = WEIGHTS.instability) -> Finding:
     """Return the annual Sharpe ratio less its weighted deviation over folds; refuses too few folds or periods.
 
     Where there are several paths, it is their mean, less their weighted deviation.
     """
-    n = len(returns.value)
     over, each = ("paths", np.array(returns.of_paths)) if returns.of_paths else ("folds", returns.sharpe_of_folds())
-    if n < PERIODS_MIN:
-        return refused(f"{n} periods out of sample, at least {PERIODS_MIN} are needed")
+    why = too_few(returns)
+    if why:
+        return refused(why)
     if len(each) < FOLDS_MIN:
         return refused(f"{len(each)} {over}, at least {FOLDS_MIN} are needed to see how a Sharpe ratio spreads")
     if not np.isfinite(each).all():

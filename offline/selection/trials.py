@@ -70,6 +70,10 @@ class Returns:
         if self.period_ns < 0:
             raise ConfigError("returns", "period_ns", self.period_ns, "above 0")
 
+    def n_held(self) -> int:
+        """Return the number of periods in which anything was earned or lost."""
+        return int(np.count_nonzero(self.value))
+
     def sharpe(self) -> float:
         """Return the annual Sharpe ratio; NaN of fewer than two returns."""
         return sharpe_of_period(self.value) * float(np.sqrt(self.periods_a_year))

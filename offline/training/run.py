@@ -16,7 +16,9 @@ from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
 from offline.registry.sweeps import Done
 from offline.registry.versions import ModelVersion
+from offline.selection.objective import too_few
 from offline.selection.trials import Returns
+from offline.statistics.sharpe import sharpe_estimate
 from offline.train_baseline import write_model
 from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.experiment import experiment_of
@@ -251,14 +253,12 @@ def _evidence(
 
 
 def sharpe_of(returns: Returns) -> dict[str, float | None]:
-    """Return the annual Sharpe ratio with its 95 % interval; no interval of too few periods."""
-    from offline.statistics.sharpe import sharpe_estimate
-
-    scale = float(np.sqrt(returns.periods_a_year))
-    if len(returns.value) < 20 or not np.any(returns.value):
-        return {"value": 0.0 if not np.any(returns.value) else returns.sharpe(), "low": None, "high": None}
-    found = sharpe_estimate(returns.value)
-    return {"value": found.value * scale, "low": found.low * scale, "high": found.high * scale}
+    """Return the annual Sharpe ratio with its 95 % interval, none of too few periods with a position, and those."""
+    told: dict[str, float | None] = {"held": returns.n_held(), "periods": len(returns.value)}
+    if too_few(returns):
+        return {"value": None, "low": None, "high": None, **told}
+    scale, found = float(np.sqrt(returns.periods_a_year)), sharpe_estimate(returns.value)
+    return {"value": found.value * scale, "low": found.low * scale, "high": found.high * scale, **told}
 
 
 def validation_words(recipe: ModelRecipe) -> str:

@@ -49,10 +49,13 @@ def table_of(reports: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     for r in reports:
         o, s = r["out_of_sample"], r["sharpe"]
-        between = "" if s["low"] is None else f" [{s['low']:.0f}, {s['high']:.0f}]"
+        # Of too few periods with a position there is none: their number is told.
+        ratio = f"{s['held']} of {s['periods']}"
+        if s["value"] is not None:
+            ratio = f"{s['value']:.1f} [{s['low']:.0f}, {s['high']:.0f}]"
         table.add_row(
             r["kind"], f"{o['n']:,}", f"{o['n_independent']:,.0f}", "-" if o["auc"] is None else f"{o['auc']:.2f}",
             f"{o['log_loss']:.3f}", f"{o['log_loss_base_rate']:.3f}", f"{o['ece']:.3f}", f"{r['adaptive']['own']:.3f}",
-            f"{r['adaptive']['coverage']:.3f}", f"{s['value']:.1f}{between}", f"{r['latency_ms']:.2f}",
+            f"{r['adaptive']['coverage']:.3f}", ratio, f"{r['latency_ms']:.2f}",
         )  # fmt: skip
     return table

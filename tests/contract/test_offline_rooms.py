@@ -10,6 +10,7 @@ ROOMS = (
     "statistics", "isotonic", "labels", "robust", "facts", "bars", "regime", "warehouse", "lake", "calibration",
     "calibrators", "reliability", "conformal", "models", "recipes", "validation", "features", "cross_join", "dataset",
     "datasets", "export", "evaluation", "train_baseline", "selection", "registry", "training",
+    "jobs",
 )  # fmt: skip
 """Folders and single files: each may import those before it."""
 EXCEPTIONS = {

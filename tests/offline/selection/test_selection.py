@@ -58,6 +58,7 @@ def test_the_score_is_the_formula_with_every_term_from_its_place():
     [
         (Candidate("a", series(noise()[:, 0], folds=2), 0.0, 1.0), "2 folds, at least 3"),
         (Candidate("a", series(noise()[:20, 0]), 0.0, 1.0), "20 periods"),
+        (Candidate("a", series(np.r_[noise()[:9, 0], np.zeros(200)]), 0.0, 1.0), "a position in 9 of 209 periods"),
         (Candidate("a", series(noise()[:, 0]), None, 1.0), "ece of a was not measured"),
         (Candidate("a", series(noise()[:, 0]), 0.1, None), "latency_ms of a was not measured"),
         (Candidate("a", series(np.full(100, 0.001)), 0.1, 1.0), "return without risk"),
@@ -68,6 +69,8 @@ def test_too_little_gives_no_score_but_a_reason(candidate, said):
     got = objective(candidate)
     assert got.value is None
     assert said in got.says
+    if "period" in said:
+        assert said in deflated_sharpe(candidate.returns, tried(noise())).says
 
 
 def test_a_weight_that_rewards_a_doubt_is_refused():

@@ -14,6 +14,7 @@ from offline.selection.trials import Trial, Trials
 from offline.training.marking import marked
 from offline.training.periods import DAY_NS, HOUR_NS, open_periods, period_of, periods_a_year
 from offline.training.returns import market_of, returns_of
+from offline.training.run import sharpe_of
 from offline.training.walk import FoldResult, walk
 from offline.training.walk import walked_of as walk_of_folds
 from processors.score.config import ScoreConfig
@@ -145,6 +146,17 @@ def test_what_cannot_be_priced_is_not_traded_and_what_can_pays_as_score_does():
     assert market_of(small).side_costs(config) == pytest.approx(want)
     wide = replace(data, spread_bp=np.full(m, 3.0))
     assert returns_of(wide, walked).value.sum() < returns_of(wide, walked, FREE).value.sum()
+
+
+def test_a_ratio_of_a_few_trades_is_told_as_their_number():
+    """Of 12 periods with a position no ratio is reported, whatever it would be; of many it is, with its interval."""
+    data, walked = daily(5, 300, 2)
+    whole = returns_of(data, walked, FREE)
+    rare = replace(whole, value=np.where(np.arange(len(whole.value)) < 12, 0.001, 0.0))
+    assert sharpe_of(rare) == {"value": None, "low": None, "high": None, "held": 12, "periods": len(rare.value)}
+    found = sharpe_of(whole)
+    assert found["value"] == pytest.approx(whole.sharpe())
+    assert found["low"] < found["value"] < found["high"]
 
 
 def test_periods_are_those_in_which_the_market_is_open():
