@@ -11,15 +11,19 @@ import pytest
 
 from cli.sources import RECORDINGS
 from offline.dataset import make_dataset, record_gold
-from offline.datasets.build import build, from_rows
+from offline.datasets.build import build, from_rows, wanted_of
+from offline.datasets.shares import actions_by_zone
 from offline.datasets.sources import ClickHouseGold, GoldRows, RecordedTicks
 from offline.features.clickhouse_rows import at_address
+from offline.features.known_facts import columns_of
 from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
 from processors.errors import ConfigError
+from processors.reference.records import MarketEvent
 from processors.runtime.batch import Columns
 from processors.runtime.codec import FlatCodec
 from processors.runtime.layout import layout_of
 from processors.runtime.strings import STRINGS
+from processors.times import DAY_NS
 from schemas.features import load_pack
 from schemas.registry import load_registry
 from tests.score.gold_rows import concat, make_gold
@@ -70,16 +74,20 @@ def encoded(topic: str, rows: Columns) -> list[bytes]:
 
 
 def test_rows_of_clickhouse_are_those_of_the_stream(tmp_path):
-    """Of the universe only, of two records of a bar the later one, the cross-section beside them."""
+    """Of the universe only, of two records of a bar the later one, the cross-section and the actions beside them."""
     gold = concat(make_gold(120), make_gold(50, symbol="NZDUSD:FX", seed=2))
     older = gold.take(slice(3, 4))
     older["features.rsi_14_value"] = -7.0
     rows = {"gold.v1": encoded("gold.v1", concat(older, gold)), "cross.v1": encoded("cross.v1", ranks_of(gold))}
+    known = int(gold["ts"][50])
+    event = MarketEvent("EURUSD:FX", "s", "split", "ratio", known - 10 * DAY_NS, known, 2.0, "", "", "test")
+    rows["events.v1"] = 2 * encoded("events.v1", columns_of("events.v1", [event]))
     (tmp_path / "rows").write_bytes(pickle.dumps(rows))
     words = [str(tmp_path / "clickhouse"), str(tmp_path / "rows")]
     command = [sys.executable, "-m", "tests.features.warehouse_owner", *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as owner:
         source = ClickHouseGold(at_address(owner.stdout.readline().strip()))
+        assert source.rows(wanted_of(RECIPE)).actions == actions_by_zone([event])
         for recipe in (RECIPE, RANKED):
             got, report = build(recipe, source)
             want, _ = from_rows(recipe, GoldRows(gold, ranks_of(gold), got.meta.data_snapshot_id))
