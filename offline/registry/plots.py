@@ -118,7 +118,8 @@ def cumulative_plot(returns: Returns) -> bytes:
             axes.axvspan(at[first], at[last], color=SHADE, alpha=0.25, linewidth=0)
     axes.axhline(1.0, color=REFERENCE, linewidth=1, linestyle="--")
     axes.set(xlabel="time, UTC; every second fold is shaded", ylabel="growth of 1, net of costs")
-    dates: Any = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    # Fewer ticks than five at least: else three days are told by hours, of which no interval is wide enough.
+    dates: Any = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(dates)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
     return _png(figure)

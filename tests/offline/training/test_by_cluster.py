@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cli.commands.train import train
+from offline.datasets.training_set import MARKET
 from offline.models.deep.clusters import Clusters, read_clusters
 from offline.recipes.recipe import ValidationSpec
 from offline.registry.evidence import ROW_ARRAYS
@@ -44,7 +45,7 @@ def opposed():
     data.x[data.symbol == 1] *= -1.0
     few = made(N, signal=0.0, seed=5).of_symbols({"EURUSD:FX"})
     late = few.ts_ns >= few.ts_ns[-FEW]
-    rows = {n: np.concatenate([getattr(few, n)[late], getattr(data, n)]) for n in ("x", "regime", "vol", "spread_bp")}
+    rows = {n: np.concatenate([getattr(few, n)[late], getattr(data, n)]) for n in ("x", "regime", *MARKET)}
     ts, symbol = np.concatenate([few.ts_ns[late], data.ts_ns]), np.r_[np.zeros(FEW, np.int64), data.symbol + 1]
     move = np.empty(len(ts))
     move[:FEW] = few.move[-FEW:]
