@@ -19,8 +19,8 @@ from tests.offline.lake.conftest import IDS
 from tests.offline.training.made import EXAMPLES
 
 TICKS = SHIPPED / "eurusd_ticks_two_vendors.parquet"
-TICK_ROWS = 350_000
-"""Of them: as few as three folds can be made of, and a test after them."""
+TICK_ROWS = 450_000
+"""Of them: as few as three folds with enough hours of positions can be made of, and a test after them."""
 
 
 @pytest.fixture(scope="session")

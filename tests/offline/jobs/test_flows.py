@@ -14,7 +14,6 @@ from offline.jobs.flows.score import read_scores
 from offline.jobs.run import execute
 from offline.lake.reading import open_at, read
 from offline.registry.registry import Registry
-from offline.statistics.sharpe import sharpe_of_period
 from processors.errors import ConfigError
 from processors.runtime.strings import STRINGS
 from processors.score.config import ScoreConfig
@@ -75,8 +74,11 @@ def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket
     report = tested.result
     returns = pq.read_table(tested.folder / "out" / RETURNS)
     value = returns.column("value").to_numpy()
-    assert report["sharpe"]["value"] == pytest.approx(sharpe_of_period(value) * np.sqrt(report["periods_a_year"]))
-    assert report["sharpe"]["low"] < report["sharpe"]["value"] < report["sharpe"]["high"]
+    # A day and a half has too few hours for a ratio.
+    held = int(np.count_nonzero(value))
+    assert report["sharpe"] == {"value": None, "low": None, "high": None, "held": held, "periods": len(value)}
+    assert 0 < held < 30
+    assert report["return"] == pytest.approx(value.sum())
     assert json.loads(returns.schema.metadata[b"mps.backtest"])["snapshot"] == made_by["snapshot"]
     assert (report["evidence"]["bucket"], report["evidence"]["files"]) == (BUCKET, 3)
     assert json.loads((tested.folder / "out" / RECEIPT).read_text())["keep_until"] == report["evidence"]["keep_until"]
