@@ -98,6 +98,17 @@ def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket
     assert np.all(np.diff(market.ts_ns[said.begin]) >= 0)
 
 
+def test_a_recipe_is_trained_on_a_snapshot(lake, ticks, recipe):
+    """The same model as of the ticks that the rows were made of; the snapshot is named, and ticks beside it refused."""
+    (of_ticks,) = flow("train", recipes=str(recipe), files=str(ticks)).result["models"]
+    (of_lake,) = flow("train", recipes=str(recipe), snapshot="newest").result["models"]
+    assert of_lake["data_snapshot_id"] == str(open_at(lake, "gold").snapshot_id)
+    assert of_lake["out_of_sample"] == of_ticks["out_of_sample"]
+    assert (of_ticks["version"], of_lake["version"]) == (1, 2)
+    with pytest.raises(ConfigError, match="none beside snapshot"):
+        flow("train", recipes=str(recipe), snapshot="newest", files=str(ticks))
+
+
 def test_compact_says_what_it_does_not_know(mps_home):
     """A table of no such name, and a lake that is empty."""
     with pytest.raises(ConfigError, match="among ticks, bars, gold, refused"):
