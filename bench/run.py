@@ -1,4 +1,4 @@
-"""``make bench``: codec, indicators, training sets and models against peers, reads, a wide universe, rates, latency."""
+"""``make bench``: codec, indicators, training sets and models against peers, reads, sizes, a wide universe, rates."""
 
 import argparse
 import subprocess
@@ -12,6 +12,7 @@ from rich.table import Table
 from bench import codec, dataset, feature_service, indicators, latency, onnx, smoke, throughput
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
+from deploy.local.paths import CHECKOUT
 
 
 def codec_table() -> Table:
@@ -45,7 +46,10 @@ def main() -> None:
         feature_service.report(pack_id, 1000, console)
     dataset.report(given.bars, console)
     onnx.report(tuple(onnx.KINDS), 20_000, 60, console)
-    # In a process of its own: it has instruments of its own.
+    shipped = sorted((CHECKOUT / "deploy" / "demo" / "market").glob("*.parquet"))
+    # In a process of its own: chDB stays until its process ends.
+    subprocess.run([sys.executable, "-m", "bench.warehouse", "--sizes", *map(str, shipped)], check=True)
+    # Likewise: it has instruments of its own.
     subprocess.run([sys.executable, "-m", "bench.universe"], check=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,9 +3,10 @@
 Real ticks go through the stages, and the bars and gold rows that come out go into tables that differ in one codec at a
 time, sorted as the warehouse sorts them, merged into one part; ClickHouse then says what each column takes. The least
 that is read no slower than twice the quickest is what ``offline/warehouse/tables.py`` should have. The lake's figures
-are of its own files, as they come and compacted::
+are of its own files, as they come and compacted. `make bench` prints the sizes alone, of the shipped ticks::
 
     MPS_SHARED=../shared python -m bench.warehouse
+    python -m bench.warehouse --sizes deploy/demo/market/*.parquet
     MPS_FEATURE_PACKS=core_value_v1,core_state_v1,core_event_v1,core_episode_v1,core_vector_v1 python -m bench.warehouse
 """
 
@@ -207,14 +208,12 @@ def projected(bytes_a_row: float) -> str:
     return "; ".join(out)
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--market", type=Path, default=Path(os.environ.get("MPS_SHARED") or "../shared") / "market")
-    market = parser.parse_args().market
-    console = Console(width=None if Console().is_terminal else 110)
-    console.print("recording ...")
-    of_topic = recorded([market / name for name in FILES])
+def report(files: Sequence[Path], console: Console, *, codecs: bool) -> None:
+    """Print what a bar and a gold row of recorded ticks take, and where asked for which codecs there are.
+
+    Twice in a process is not possible: chDB has one folder.
+    """
+    of_topic = recorded(files)
     with tempfile.TemporaryDirectory() as folder:
         lake = lake_bytes(Path(folder) / "lake", of_topic)
         client = Warehouse.embedded(Path(folder) / "clickhouse", "bench")
@@ -224,14 +223,26 @@ def main() -> None:
             decoder = RowDecoder(table)
             rows = pa.concat_tables([decoder.decode(records).rows for records in of_topic[topic]])
             n = rows.num_rows
-            chosen = {kind_of(c): c.codec.removeprefix("CODEC(")[:-1] for c in reversed(table.columns)}
-            show(console, topic, n, measure(client, table, rows), chosen)
+            if codecs:
+                chosen = {kind_of(c): c.codec.removeprefix("CODEC(")[:-1] for c in reversed(table.columns)}
+                show(console, topic, n, measure(client, table, rows), chosen)
             wire = sum(len(v) for records in of_topic[topic] for v in records.values) / n
             stored = as_stored(client, table, rows)
             figures = {"topic": wire, "ClickHouse": stored, "lake": lake[topic][0], "lake, compacted": lake[topic][1]}
             for name, size in figures.items():
-                console.print(f"{topic} {name}: {size:,.1f} bytes a row; {projected(size)}")
+                console.print(f"{topic} {name}, {n:,} rows: {size:,.1f} bytes a row; {projected(size)}")
         client.close()
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path, help="recorded ticks; default: those of --market")
+    parser.add_argument("--market", type=Path, default=Path(os.environ.get("MPS_SHARED") or "../shared") / "market")
+    parser.add_argument("--sizes", action="store_true", help="no candidates of codecs: sizes alone, in a minute")
+    given = parser.parse_args()
+    console = Console(width=None if Console().is_terminal else 110)
+    report(given.files or [given.market / name for name in FILES], console, codecs=not given.sizes)
 
 
 if __name__ == "__main__":
