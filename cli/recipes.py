@@ -136,7 +136,7 @@ def _targets(recipes: dict[Path, Any], out: Path | None) -> dict[Path, Path]:
 
 
 def _print(outcomes: list["Outcome"], refined: dict[str, "ByCluster"], *, as_json: bool) -> None:
-    from offline.training.table import table_of
+    from offline.training.table import READING, table_of
 
     reports = [o.report for o in outcomes]
     if as_json:
@@ -145,7 +145,7 @@ def _print(outcomes: list["Outcome"], refined: dict[str, "ByCluster"], *, as_jso
         return
     console = Console()
     console.print(table_of(reports))
-    for line in reports[0]["limits"]:
+    for line in (*READING, *reports[0]["limits"]):
         console.print(line, style="dim")
     for o in outcomes:
         console.print(_line(o))

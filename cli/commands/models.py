@@ -71,10 +71,10 @@ def list_models(*, name: str | None, as_json: bool) -> None:
 
 @models.command()
 @NAME
-@click.argument("which")
+@click.argument("which", default="candidate")
 @JSON
 def show(*, name: str, which: str, as_json: bool) -> None:
-    """Show how a version was made, of what, and its main numbers.
+    """Show how a version was made, of what, and its main numbers; WHICH is a number or an alias, candidate if not said.
 
     Example: mps models show fx_15m candidate
     """
@@ -98,7 +98,8 @@ def show(*, name: str, which: str, as_json: bool) -> None:
         if key in found.facts:
             table.add_row(key, _shown(found.facts[key]))
     table.add_row("files", ", ".join(sorted(found.files)))
-    Console().print(table)
+    # Whole where a program reads: a digest that is broken can be neither found nor copied.
+    Console(width=None if Console().is_terminal else 10_000).print(table)
 
 
 @models.command()
@@ -160,7 +161,7 @@ def compare(
 
 @models.command()
 @NAME
-@click.argument("which")
+@click.argument("which", default="candidate")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write one file, plots inside.")
 @JSON
 def card(*, name: str, which: str, out: Path | None, as_json: bool) -> None:

@@ -98,6 +98,12 @@ def train(
       mps train offline/recipes/examples/fx_*.yaml --cluster tcp://127.0.0.1:8786
     """
     recipes = tuple(f for f in files if f.suffix in RECIPES)
+    if (flags["lake"] or "").endswith(RECIPES):
+        raise ConfigError(
+            "mps train", "--lake", flags["lake"], "a place: write --lake behind the recipes, or --lake=PLACE"
+        )
+    if recipes:
+        _refuse_of_baseline()
     if clusters is not None and not fine_tune:
         raise ConfigError("mps train", "--clusters", str(clusters), "beside --fine-tune only")
     if recipes:
@@ -115,6 +121,14 @@ def train(
             raise ConfigError("mps train", f"--{flag}", given, "beside a recipe, which is a .yaml file: the baseline "
                               "is trained on recorded ticks")  # fmt: skip
     _baseline(files, out, until, pack, seed, as_json=as_json)
+
+
+def _refuse_of_baseline() -> None:
+    """Refuse what is said beside a recipe and would be passed over."""
+    context = click.get_current_context()
+    for name in ("seed", "pack"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise ConfigError("mps train", f"--{name}", context.params[name], "of the baseline: a recipe names its own")
 
 
 def _clusters(file: Path | None) -> Any:

@@ -48,7 +48,10 @@ def _value(wanted: Any, where: str, name: str, value: object) -> Any:
         value = float(value)
     # A flag is an int to Python, never to a reader.
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise ConfigError(where, name, value, f"a value of type {wanted.__name__}")
+        tuned = (
+            "; values to choose from belong into grid, with scheme: nested" if isinstance(value, list | tuple) else ""
+        )
+        raise ConfigError(where, name, value, f"a value of type {wanted.__name__}{tuned}")
     return value
 
 

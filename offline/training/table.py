@@ -41,6 +41,14 @@ def measures(rows: OutOfSample) -> dict[str, Any]:
     }
 
 
+READING = (
+    "loss, base: log loss of the model, and of always saying the share of ups in its training; a coin has 0.693.",
+    "cover, adapt.: outcomes inside the model's own interval, and inside that of signals, which follows its misses.",
+    "Sharpe: annual, net of costs; of too few periods with a position none, but their number.",
+)
+"""Below the table."""
+
+
 def table_of(reports: list[dict[str, Any]]) -> Table:
     """Return a table of runs, a row each."""
     table = Table(title="Rows that no fold had seen", title_justify="left", box=None, padding=(0, 1, 0, 0))
