@@ -37,6 +37,8 @@ START_S_MAX = 180.0
 FILL_S_MAX = 60.0
 """Longest wait until the stores hold what the topics hold; after that the sink goes on in the background."""
 POLL_S = 0.2
+ENDING_POLLS = 10
+"""A process that is about to end has lost its name before its parent can be told how it ended."""
 FEEDBACK_FILE = "MPS_FEEDBACK"
 """Environment variable that names the file of ``mps feedback``."""
 
@@ -239,6 +241,8 @@ def _check(stack: Stack, name: str) -> None:
     """Raise if the process has ended, whoever started it."""
     stack.supervisor.check()
     if not _runs(stack, name):
-        # It may have ended between the two looks: then the supervisor knows why.
-        stack.supervisor.check()
+        # It may have ended between the two looks, or be about to: then the supervisor soon knows why.
+        for _ in range(ENDING_POLLS):
+            stack.supervisor.check()
+            time.sleep(POLL_S)
         raise ConfigError(str(stack.home.logs / f"{name}.log"), name, "ended", "see that log, then call `mps up` again")
