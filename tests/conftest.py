@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from hypothesis import settings
 
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
@@ -17,6 +18,10 @@ from tests.support import SHARED
 ONE_AFTER_ANOTHER = ("chaos", "cli", "deploy")
 """Folders whose tests start and stop whole platforms: two at a time would be in each other's way."""
 
+
+# How long an example takes is the machine's affair: two workers on a busy one are slow at times.
+settings.register_profile("mps", deadline=None)
+settings.load_profile("mps")
 
 # A shell starts its background jobs without Ctrl-C, and they hand that on: tests that interrupt commands would wait for
 # ever in one.
