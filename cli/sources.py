@@ -77,14 +77,25 @@ def gold_source(
     if facts and clickhouse:
         raise ConfigError(command, "--facts", str(facts[0]), "no files: the warehouse has its own events")
     if lake is not None:
-        if lake.endswith(RECIPES):
-            raise ConfigError(command, "--lake", lake, "a place; write --lake behind the recipes, or --lake=PLACE")
+        refuse_recipe_as_place(command, lake)
         return LakeGold.at(lake_store(lake), snapshot, facts or known_files())
     if gold:
         return ParquetGold(gold, cross, facts or known_files())
     if clickhouse:
         return _clickhouse()
     return RecordedTicks(present(files or (RECORDINGS,)), facts or known_files())
+
+
+def refuse_recipe_as_place(command: str, lake: str | None) -> None:
+    """Refuse a recipe that stands behind ``--lake``, which takes it for its place.
+
+    Raises
+    ------
+    ConfigError
+        Says where to write it.
+    """
+    if lake is not None and lake.endswith(RECIPES):
+        raise ConfigError(command, "--lake", lake, "a place; write --lake behind the recipes, or --lake=PLACE")
 
 
 def lake_store(place: str | None) -> "LakeStore":

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.sources import RECIPES, RECORDINGS, gold_source, source_options
+from cli.sources import RECIPES, RECORDINGS, gold_source, refuse_recipe_as_place, source_options
 from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
 
@@ -98,10 +98,7 @@ def train(
       mps train offline/recipes/examples/fx_*.yaml --cluster tcp://127.0.0.1:8786
     """
     recipes = tuple(f for f in files if f.suffix in RECIPES)
-    if (flags["lake"] or "").endswith(RECIPES):
-        raise ConfigError(
-            "mps train", "--lake", flags["lake"], "a place: write --lake behind the recipes, or --lake=PLACE"
-        )
+    refuse_recipe_as_place("mps train", flags["lake"])
     if recipes:
         _refuse_of_baseline()
     if clusters is not None and not fine_tune:
