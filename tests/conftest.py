@@ -19,8 +19,10 @@ ONE_AFTER_ANOTHER = ("chaos", "cli", "deploy")
 """Folders whose tests start and stop whole platforms: two at a time would be in each other's way."""
 
 
-# How long an example takes is the machine's affair: two workers on a busy one are slow at times.
-settings.register_profile("mps", deadline=None)
+# How long an example takes is the machine's affair: two workers on a busy one are slow at times. The examples are the
+# same in every run, so that a change is judged by what it changes; `--hypothesis-profile explore` looks for new ones.
+settings.register_profile("mps", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("mps")
 
 # A shell starts its background jobs without Ctrl-C, and they hand that on: tests that interrupt commands would wait for

@@ -171,14 +171,17 @@ def test_what_comes_later_changes_no_earlier_sample(label, history, missing, ste
         gold[f"regime.{name}"] = 0.3
     ts = np.asarray(gold["ts"])
     until = int(np.unique(ts)[cut])
-    with_later, _ = from_rows(recipe, rows_of(gold))
-    without, _ = from_rows(recipe, rows_of(gold.take(ts <= until)))
-    # The digest is that of every array, of the symbols and of what the set says of itself.
+    assert digest_until(recipe, gold, until) == digest_until(recipe, gold.take(ts <= until), until)
+
+
+def digest_until(recipe, gold, until):
+    """Return the digest of every array, of the symbols and of what the set says of itself; nothing of no sample."""
     try:
-        seen = with_later.before(until).meta.sha256
-    except ConfigError:
-        seen = ""
-    assert without.before(until).meta.sha256 == seen
+        return from_rows(recipe, rows_of(gold))[0].before(until).meta.sha256
+    except ConfigError as error:
+        if error.key not in ("samples", "until"):
+            raise
+        return ""
 
 
 def test_transforms_of_the_label():
