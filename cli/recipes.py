@@ -1,37 +1,57 @@
 """Trains recipes for ``mps train``: rows once for all that read the same, progress, tables at the end."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cli.progress import Tasks, Tell
 from deploy.local.paths import home
-from processors.errors import ConfigError
 
 if TYPE_CHECKING:
     from offline.datasets.sources import GoldRows, GoldSource, Wanted
+    from offline.datasets.training_set import TrainingSet
     from offline.models.deep.clusters import Clusters
-    from offline.recipes.recipe import ModelRecipe
+    from offline.registry.registry import Registry
+    from offline.training.asked import Asked
     from offline.training.by_cluster import ByCluster
     from offline.training.run import Outcome
+    from offline.training.workers import Workers
 
 
-def train_recipes(
-    recipes: tuple[Path, ...], source: "GoldSource", out: Path | None, until_ns: int | None,
-    experiment: str | None, *, register: bool, clusters: "Clusters | None", as_json: bool, cluster: str | None = None,
-) -> None:  # fmt: skip
-    """Train each recipe on the rows of a source, and print what they came to.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is the same for all recipes of a command.
 
     Parameters
     ----------
+    out
+        The model file; of several recipes the folder; the usual folder where None.
+    until_ns, experiment
+        See ``offline.training.run.run``.
+    register
+        Whether the registry is told.
     clusters
         Each network is refined for each of them; for none where None.
+    cluster
+        Address of the Dask scheduler; that of the environment where None.
+    """
+
+    out: Path | None
+    until_ns: int | None
+    experiment: str | None
+    register: bool
+    clusters: "Clusters | None"
+    cluster: str | None
+
+
+def train_recipes(files: tuple[Path, ...], source: "GoldSource", order: Order, *, as_json: bool) -> None:
+    """Train the recipes of files on the rows of a source, and print what they came to.
 
     Raises
     ------
@@ -43,70 +63,71 @@ def train_recipes(
     ExportError
         A file does not compute what was trained.
     """
-    from offline.datasets import leakage
-    from offline.datasets.build import build
-    from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
-    from offline.training.run import Outcome, run
+    from offline.training.asked import asked_for, rows_of
     from offline.training.workers import workers_at
 
-    wanted = {path: read_recipe(path) for path in recipes}
-    if clusters is not None:
-        _check(wanted.values(), clusters)
-    source = _Once(source)
-    targets = _targets(wanted, out)
-    registry = Registry() if register else None
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
+    asked = asked_for(files)
+    if order.clusters is not None:
+        _check(asked, order.clusters)
+    source, registry = _Once(source), Registry() if order.register else None
     refined: dict[str, ByCluster] = {}
-    with (
-        workers_at(cluster) as workers,
-        Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar,
-    ):
+    with workers_at(order.cluster) as workers, Tasks(quiet=as_json) as tasks:
 
-        def one(recipe: "ModelRecipe", *given: Any, **more: Any) -> Outcome:
-            outcome = run(recipe, *given, **more)
-            if clusters is not None:
-                from offline.training.by_cluster import refine
-
-                refined[recipe.recipe_id] = refine(
-                    recipe, outcome, clusters, registry=registry, experiment=experiment, progress=more["progress"]
-                )
-            # The rows of all recipes together may be more than the memory holds.
-            return replace(outcome, basis=None)
-
-        def calls() -> Iterator[Callable[[], Outcome]]:
-            for path, recipe in wanted.items():
-                task, seen = bar.add_task(f"{recipe.recipe_id}: gold rows", total=None), 0
-
-                def count(what: str, n: int, task: Any = task, name: str = recipe.recipe_id) -> None:
-                    nonlocal seen
-                    seen += n
-                    bar.update(task, description=f"{name}: gold rows, {seen:,} {what}")
-
-                def tell(step: str, share: float, task: Any = task, name: str = recipe.recipe_id) -> None:
-                    bar.update(task, description=f"{name}: {step}", total=1.0, completed=share)
-
-                data, report = build(recipe, source, count, partial(_begin, tell))
-                leakage.check_features(data)
-                yield partial(
-                    one, recipe, data, report.as_json()["samples_left_out"], targets[path], home().folder / "training",
-                    registry=registry, experiment=experiment, until_ns=until_ns, progress=tell, workers=workers,
-                    keep_basis=clusters is not None,
-                )  # fmt: skip
+        def calls() -> Iterator[Callable[[], "Outcome"]]:
+            for one in asked:
+                tell = tasks.add(one.recipe.recipe_id)
+                data, left_out = rows_of(one.recipe, source, tell)
+                target = _target(one, order.out, alone=len(asked) == 1)
+                fit = partial(_fit, one, data, left_out, target, order, registry, workers, tell)
+                yield partial(_refined, one, fit, order, registry, tell, refined) if order.clusters else fit
 
         outcomes = workers.side_by_side(calls())
     _print(outcomes, refined, as_json=as_json)
 
 
-def _begin(tell: Callable[[str, float], None], step: str) -> None:
-    tell(step, 0.0)
+def _fit(
+    one: "Asked", data: "TrainingSet", left_out: dict[str, int], target: Path, order: Order,
+    registry: "Registry | None", workers: "Workers", tell: Tell,
+) -> "Outcome":  # fmt: skip
+    from offline.training.run import run
+
+    return run(
+        one.recipe, data, left_out, target, home().folder / "training", registry=registry,
+        experiment=order.experiment, until_ns=order.until_ns, progress=tell, workers=workers,
+        keep_basis=order.clusters is not None, costs=one.costs,
+    )  # fmt: skip
 
 
-def _check(recipes: "Iterable[ModelRecipe]", clusters: "Clusters") -> None:
+def _refined(
+    one: "Asked", fit: Callable[[], "Outcome"], order: Order, registry: "Registry | None", tell: Tell,
+    refined: "dict[str, ByCluster]",
+) -> "Outcome":  # fmt: skip
+    """Fit the network of all, then that of each cluster, and keep those by the name of the first."""
+    from offline.training.by_cluster import refine
+
+    assert order.clusters is not None, "called with clusters only"
+    outcome = fit()
+    refined[one.recipe.recipe_id] = refine(
+        one.recipe, outcome, order.clusters, registry=registry, experiment=order.experiment, progress=tell,
+        costs=one.costs,
+    )  # fmt: skip
+    # The rows of all recipes together may be more than the memory holds.
+    return replace(outcome, basis=None)
+
+
+def _check(asked: "tuple[Asked, ...]", clusters: "Clusters") -> None:
     from offline.training.by_cluster import check_refinable
 
-    for recipe in recipes:
-        check_refinable(recipe, clusters)
+    for one in asked:
+        check_refinable(one.recipe, clusters)
+
+
+def _target(one: "Asked", out: Path | None, *, alone: bool) -> Path:
+    """Return where a model goes."""
+    if alone and out is not None:
+        return out
+    return (out or home().folder / "models") / f"{one.recipe.recipe_id}.onnx"
 
 
 class _Once:
@@ -121,18 +142,6 @@ class _Once:
         if wanted not in self._found:
             self._found[wanted] = self._source.rows(wanted, progress)
         return self._found[wanted]
-
-
-def _targets(recipes: dict[Path, Any], out: Path | None) -> dict[Path, Path]:
-    """Return where each model goes."""
-    if len(recipes) == 1 and out is not None:
-        return dict.fromkeys(recipes, out)
-    folder = out or home().folder / "models"
-    names = [recipe.recipe_id for recipe in recipes.values()]
-    for path, recipe in recipes.items():
-        if names.count(recipe.recipe_id) > 1:
-            raise ConfigError(str(path), "id", recipe.recipe_id, "an id of its own: another recipe has it too")
-    return {path: folder / f"{recipe.recipe_id}.onnx" for path, recipe in recipes.items()}
 
 
 def _print(outcomes: list["Outcome"], refined: dict[str, "ByCluster"], *, as_json: bool) -> None:
@@ -168,5 +177,8 @@ def _print_clusters(console: Console, found: "ByCluster") -> None:
 
 
 def _line(o: "Outcome") -> str:
-    version = f"  registered as {o.version.name} version {o.version.version}" if o.version else ""
+    version = ""
+    if o.version:
+        said = "the same as" if o.again else "registered as"
+        version = f"  {said} {o.version.name} version {o.version.version}"
     return f"[bold]{o.path}[/] {o.report['sha256'][:16]}  until {o.report['trained_until'][:19]}{version}"

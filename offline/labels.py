@@ -10,6 +10,8 @@ I64 = NDArray[np.int64]
 STRETCH_MAX = 2.0
 """A horizon of h bars that takes more than this times h bar lengths on the clock crosses a weekend, a night or a hole
 in the recording: it is another event than the one that is predicted, and the label is void."""
+ROUNDING = 1e-9
+"""Far above what rounding does to a price, far below what a barrier is away from it."""
 
 
 @njit(cache=True)
@@ -101,9 +103,14 @@ def triple_barrier(
         bars[i] = 0
         if not unit[i] > 0:
             continue
+        # Between these no barrier is touched, whatever the rounding: most closes need no logarithm.
+        above = close[i] * np.exp(up * unit[i]) * (1.0 - ROUNDING)
+        below = close[i] * np.exp(-down * unit[i]) * (1.0 + ROUNDING)
         for j in range(i + 1, min(i + horizon_bars, n - 1) + 1):
             if group[j] != group[i]:
                 break
+            if j < i + horizon_bars and below < close[j] < above:
+                continue
             move = np.log(close[j] / close[i]) / unit[i]
             if move >= up:
                 value[i] = 1.0

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.progress import Tasks
 from cli.sources import gold_source, source_options
 
 
@@ -55,20 +55,19 @@ def build(
 
     source = gold_source("mps dataset build", files, **flags)
     wanted = read_recipe(recipe)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
-        task, seen = bar.add_task("gold rows", total=None), 0
+    with Tasks(quiet=as_json) as tasks:
+        tell, seen = tasks.add(wanted.recipe_id), 0
 
         def count(what: str, n: int) -> None:
             nonlocal seen
             seen += n
-            bar.update(task, description=f"gold rows: {seen:,} {what}")
+            tell(f"gold rows, {seen:,} {what}", None)
 
-        data, report = make(wanted, source, count, lambda step: bar.update(task, description=step))
+        data, report = make(wanted, source, count, lambda step: tell(step, None))
         if not no_leak_check:
-            bar.update(task, description="leaks")
+            tell("leaks", None)
             leakage.check_features(data)
-        bar.update(task, description="write")
+        tell("write", None)
         training_set.write(data, out, report.as_json())
     _show(out, data, report.as_json(), as_json=as_json)
 
@@ -113,8 +112,12 @@ def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> 
         table.add_column(name, justify="right" if name in {"rows", "samples", "up"} else "left")
     for symbol, row in report["symbols"].items():
         ends = [iso(row[k])[:16] if row["samples"] else "-" for k in ("first_ns", "last_ns")]
-        table.add_row(symbol, f"{row['rows']:,}", f"{row['samples']:,}", f"{row['up_share']:.3f}", *ends)
+        up = f"{row['up_share']:.3f}" if row["samples"] else "-"
+        table.add_row(symbol, f"{row['rows']:,}", f"{row['samples']:,}", up, *ends)
     console.print(table)
+    absent = [symbol for symbol, row in report["symbols"].items() if not row["rows"]]
+    if absent:
+        console.print(f"[yellow]no rows of {', '.join(absent)}[/], which the recipe names", soft_wrap=True)
     nulls = [f"{n.removeprefix('features.')} {s:.0%}" for n, s in report["nulls"].items()]
     if nulls:
         console.print("null: " + ", ".join(nulls), style="dim", soft_wrap=True)

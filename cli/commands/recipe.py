@@ -21,30 +21,51 @@ def recipe() -> None:
 
 
 @recipe.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print what it means as JSON.")
-def check(*, file: Path, as_json: bool) -> None:
-    """Read FILE strictly and show what it means: columns, packs, hash; of a strategy its models too.
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print what they mean as JSON; of several a list.")
+def check(*, files: tuple[Path, ...], as_json: bool) -> None:
+    """Read FILES strictly and show what they mean: columns, packs, hash; of a strategy its models too.
 
-    A wrong key or value is told with file, line and what is allowed (exit code 2). What is right but cannot be used yet
-    is a note: symbols that are not among the instruments, and what keeps a model from being served.
+    A wrong key or value is told with file, line and what is allowed (exit code 2), of each file that is wrong. What is
+    right but cannot be used yet is a note: symbols that are not among the instruments, and what keeps a model from
+    being served.
 
-    Example: mps recipe check offline/recipes/examples/strategy.yaml
+    \b
+    mps recipe check offline/recipes/examples/strategy.yaml
+    mps recipe check offline/recipes/examples/*.yaml
     """
+    told, wrong = [], []
+    for file in files:
+        try:
+            told.append(_meaning(file))
+        except ConfigError as e:
+            wrong.append(e)
+    if as_json:
+        click.echo(json.dumps(told[0] if len(files) == len(told) == 1 else told))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for one in told:
+            _print(console, one)
+    for error in wrong[:-1]:
+        click.echo(f"mps: {error}", err=True)
+    if wrong:
+        raise wrong[-1]
+
+
+def _meaning(file: Path) -> dict[str, Any]:
     from offline.recipes.reading import read_file
     from offline.recipes.recipe import ModelRecipe
 
     found = read_file(file)
     recipes = (found,) if isinstance(found, ModelRecipe) else found.recipes()
-    told: dict[str, Any] = {
+    return {
         "file": str(file), "kind": "recipe" if isinstance(found, ModelRecipe) else "strategy", "hash": found.hash,
         "recipes": [_told(r) for r in recipes],
     }  # fmt: skip
-    if as_json:
-        click.echo(json.dumps(told))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{told['kind']} {file} {found.hash[:16]}: as it should be")
+
+
+def _print(console: Console, told: dict[str, Any]) -> None:
+    console.print(f"{told['kind']} {told['file']} {told['hash'][:16]}: as it should be")
     for one in told["recipes"]:
         console.print(f"\n{one['recipe_id']}  {one['model']}  {one['timeframe']}, {one['horizon_bars']} bars ahead, "
                       f"target {one['target']}")  # fmt: skip
@@ -53,6 +74,7 @@ def check(*, file: Path, as_json: bool) -> None:
         console.print(f"  {len(one['inputs'])} inputs  {', '.join(n.removeprefix('features.') for n in one['inputs'])}")
         for note in one["notes"]:
             console.print(f"  note     {note}")
+    console.print()
 
 
 def _told(one: Any) -> dict[str, Any]:

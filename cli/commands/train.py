@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.progress import Tasks
 from cli.sources import RECIPES, RECORDINGS, gold_source, refuse_recipe_as_place, source_options
 from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
@@ -81,9 +81,10 @@ def train(
     through the same stages as live ticks, in memory. The score stage never scores a row that training has seen.
 
     Files that end in .yaml are recipes: each is walked forward fold by fold, calibrated, given conformal intervals,
-    exported through the gate, and registered with its evidence (`mps models list`). A run that was broken off goes on
-    where it was. On a cluster (`dask scheduler`, then `dask worker tcp://HOST:8786` on each machine) tuning, folds and
-    last fits of all recipes run side by side. Without a recipe the baseline is trained, on recorded ticks.
+    exported through the gate, and registered with its evidence (`mps models list`). A strategy file asks for a recipe
+    of each of its models, judged by its own costs. A run that was broken off goes on where it was. On a cluster (`dask
+    scheduler`, then `dask worker tcp://HOST:8786` on each machine) tuning, folds and last fits of all recipes run side
+    by side. Without a recipe the baseline is trained, on recorded ticks.
 
     In place of FILES a recipe reads gold rows that exist, by the flags of `mps dataset build`: of Parquet files, of the
     warehouse, or of the lake, whose snapshot reads the same for good. The model names the state that it was made of.
@@ -93,6 +94,7 @@ def train(
       mps train my_ticks.parquet --out my.onnx       your own; deploy with MPS_MODEL=my.onnx
       mps train offline/recipes/examples/fx_tft.yaml
       mps train offline/recipes/examples/fx_*.yaml --experiment fx
+      mps train offline/recipes/examples/strategy_fx.yaml
       mps train offline/recipes/examples/fx_lgbm.yaml --lake
       mps train offline/recipes/examples/fx_tft.yaml --fine-tune
       mps train offline/recipes/examples/fx_*.yaml --cluster tcp://127.0.0.1:8786
@@ -104,13 +106,12 @@ def train(
     if clusters is not None and not fine_tune:
         raise ConfigError("mps train", "--clusters", str(clusters), "beside --fine-tune only")
     if recipes:
-        from cli.recipes import train_recipes
+        from cli.recipes import Order, train_recipes
 
         source = gold_source("mps train", tuple(f for f in files if f not in recipes), **flags)
-        train_recipes(
-            recipes, source, out, _until_ns(until), experiment, register=not no_register,
-            clusters=_clusters(clusters) if fine_tune else None, as_json=as_json, cluster=cluster,
-        )  # fmt: skip
+        refine = _clusters(clusters) if fine_tune else None
+        order = Order(out, _until_ns(until), experiment, not no_register, refine, cluster)
+        train_recipes(recipes, source, order, as_json=as_json)
         return
     for flag, given in {"fine-tune": fine_tune, **flags}.items():
         # The usual lake is an empty place.
@@ -148,29 +149,24 @@ def _baseline(
     path, until_ns, of_cross = out or model_path(), _until_ns(until), load_view(pack).source is CROSS
     if of_cross and out is None:
         raise ConfigError("mps train", "--out", None, f"a file of its own: a model of {pack} cannot be deployed")
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("ticks to gold rows", total=None)
-        ticks = 0
+    with Tasks(quiet=as_json) as tasks:
+        tell, ticks = tasks.add("baseline"), 0
 
         def count(n: int) -> None:
             nonlocal ticks
             ticks += n
-            bar.update(task, description=f"ticks to gold rows: {ticks:,}")
+            tell(f"ticks to gold rows, {ticks:,}", None)
 
         gold, cross = record_rows(recordings, count) if of_cross else (record_gold(recordings, count), None)
-        report = train_baseline(
-            gold, path, seed, lambda step: bar.update(task, description=f"model: {step}"), until_ns, pack, cross
-        )
+        report = train_baseline(gold, path, seed, lambda step: tell(step, None), until_ns, pack, cross)
     if as_json:
         click.echo(json.dumps(report, sort_keys=True))
         return
-    out_console = Console()
-    out_console.print(_table(report))
-    out_console.print(COLUMNS, report["limits"], style="dim")
+    console = Console()
+    console.print(_table(report))
+    console.print(COLUMNS, report["limits"], style="dim")
     rows = report["rows"]
-    out_console.print(
+    console.print(
         f"[bold]{path}[/] {report['sha256'][:16]}  seed {seed}  {len(gold):,} gold rows of {ticks:,} ticks; "
         f"fit {rows['fit']:,}, calibration {rows['calibration']:,}, until {report['trained_until'][:19]} UTC"
     )

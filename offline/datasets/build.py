@@ -30,6 +30,9 @@ from schemas.instruments import load_instruments
 
 Mask = NDArray[np.bool_]
 
+BLOCK_ROWS = 1 << 12
+"""Rows of a matrix that are worked on at once, so that they stay in the cache."""
+
 BESIDE = (
     "ts", "symbol_id", "tf", "warm", "regime.label", "quality.stale", "quality.gap", "quality.outlier_frac",
     "meta.close", "meta.realized_vol", "meta.spread_bp", "meta.volume", "meta.adv_pct",
@@ -165,6 +168,8 @@ def from_rows(
     at = np.flatnonzero(usable)
     at = at[np.lexsort((symbol[at], ts[at]))]
     _tell(report, x, symbol, symbols, ts, at, made.up, [i.name for i in recipe.inputs()])
+    # Named and not there: told as such, since nobody misses what is not in a table.
+    report.symbols |= {s: SymbolReport(0, 0, 0, 0, 0.0) for s in recipe.universe.symbols if s not in symbols}
     if not len(at):
         raise ConfigError(recipe.place("universe_spec"), "samples", 0, f"some: {_why(report)}; name more recordings")
     packs = (*resolved.packs, *([resolved.cross_pack] if resolved.cross_pack else []))
@@ -237,8 +242,10 @@ def _read(gold: Columns, resolved: Resolved, at: I64) -> Columns:
         is_float = gold.layout.column[name][0]
         column[name] = (is_float, len(kinds[is_float]))
         kinds[is_float].append(name)
-    ints: I64 = np.array([gold[name][at] for name in kinds[0]], np.int64)
-    floats: F64 = np.array([gold[name][at] for name in kinds[1]], np.float64)
+    ints, floats = np.empty((len(kinds[0]), len(at)), np.int64), np.empty((len(kinds[1]), len(at)), np.float64)
+    for rows, of_kind in zip((ints, floats), kinds, strict=True):
+        for name, row in zip(of_kind, rows, strict=True):
+            np.take(gold[name], at, out=row, mode="clip")
     layout = replace(gold.layout, names=names, column=column, n_ints=len(kinds[0]), n_floats=len(kinds[1]))
     return Columns(layout, ints, floats, gold.offset[at])
 
@@ -259,14 +266,17 @@ def inputs_of(recipe: ModelRecipe, resolved: Resolved, gold: Columns, symbol: I6
     ]  # fmt: skip
     if not (made or recipe.encoders):
         return plain
-    x = np.empty((len(plain), plain.shape[1] + len(made) + len(recipe.encoders)), np.float32)
-    x[:, : plain.shape[1]] = plain
-    begin, out = group_begin(symbol), np.empty(len(plain), np.float32)
-    for j, (kind, column, bars) in enumerate(made):
+    begin, columns = group_begin(symbol), np.empty((len(made) + len(recipe.encoders), len(plain)), np.float32)
+    for out, (kind, column, bars) in zip(columns[: len(made)], made, strict=True):
         transform(kind, np.ascontiguousarray(plain[:, column]), begin, bars, out)
-        x[:, plain.shape[1] + j] = out
-    for j, encoder in enumerate(recipe.encoders):
-        x[:, plain.shape[1] + len(made) + j] = codes_of(encoder.category, symbols)[symbol]
+    for out, encoder in zip(columns[len(made) :], recipe.encoders, strict=True):
+        out[:] = codes_of(encoder.category, symbols)[symbol]
+    x = np.empty((len(plain), plain.shape[1] + len(columns)), np.float32)
+    # A column at a time would fetch each line of the matrix once a column.
+    for first in range(0, len(plain), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
+        x[block, : plain.shape[1]] = plain[block]
+        x[block, plain.shape[1] :] = columns[:, block].T
     return x
 
 
@@ -281,8 +291,8 @@ def _samples(
         Shape (n,): rows of the symbol before each. What comes after a row never decides whether it has a history.
     """
     required = [f"features.{f.name}" for f in resolved.features if f.missing_policy == WARMUP and f.source != "cross"]
-    values = np.array([gold[name] for name in required], np.float64).reshape(len(required), len(gold))
-    warm = (np.asarray(gold["warm"]) != 0) & is_warm(values, np.arange(len(required)))
+    places = np.array([gold.layout.column[name][1] for name in required], np.int64)
+    warm = (np.asarray(gold["warm"]) != 0) & is_warm(gold.floats, places)
     quality = recipe.quality
     none = np.zeros(len(gold), np.bool_)
     reasons = {
@@ -312,5 +322,6 @@ def _tell(
         told = (int(ts[own[0]]), int(ts[own[-1]]), float(up[own].mean())) if len(own) else (0, 0, 0.0)
         report.symbols[name] = SymbolReport(int((symbol == i).sum()), len(own), *told)
     if len(at):
-        share = np.isnan(x[at]).mean(axis=0)
+        blocks = (at[i : i + BLOCK_ROWS] for i in range(0, len(at), BLOCK_ROWS))
+        share = sum(np.isnan(x[block]).sum(axis=0) for block in blocks) / len(at)
         report.nulls = {name: float(s) for name, s in zip(names, share, strict=True) if s > 0}

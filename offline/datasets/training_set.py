@@ -195,7 +195,7 @@ class TrainingSet:
         ]
         found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         for name in ARRAYS:
-            found.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+            found.update(np.ascontiguousarray(getattr(self, name)).reshape(-1).view(np.uint8).data)
         return found.hexdigest()
 
     def stamped(self) -> "TrainingSet":

@@ -14,9 +14,9 @@ from offline.models import kinds
 from offline.recipes.catalog_names import CROSS_FLAGS, CURVE_FLAGS, SPREADS, Numbers, features_of, momentum
 from offline.recipes.recipe import ConformalSpec, LabelSpec, ModelRecipe, ModelSpec, UniverseSpec, digest
 from processors.errors import ConfigError
-from processors.score.config import SLIPPAGE_MODEL
+from processors.score.config import SLIPPAGE_MODEL, ScoreConfig
 from processors.yaml_reader import near
-from schemas.instruments import load_instruments
+from schemas.instruments import ASSET_CLASSES, load_instruments
 from schemas.registry import ROOT
 
 ROLL_METHODS = ("none", "unadjusted", "back_adjusted", "back_difference", "back_ratio", "forward_difference",
@@ -160,6 +160,16 @@ class Strategy:
                 places=self.places,
             )
             for model in (self.models.tabular, self.models.deep) if model is not None
+        )  # fmt: skip
+
+    def score_config(self) -> ScoreConfig:
+        """Return the risk and costs of the decision with this strategy's, whatever the asset class."""
+        risk, costs = self.risk, self.costs
+        return replace(
+            ScoreConfig.from_environment(), vol_target_annual=risk.vol_target, kelly_fraction=risk.kelly_fraction,
+            max_nav_per_symbol=risk.max_nav_per_symbol, max_adv_share=risk.max_adv_share,
+            fee_bps=dict.fromkeys(ASSET_CLASSES, costs.fee_bps),
+            slippage_bps_per_adv_share=costs.slippage.bps_per_adv_share,
         )  # fmt: skip
 
     def meaning(self) -> dict[str, Any]:

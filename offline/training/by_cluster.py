@@ -39,6 +39,7 @@ from offline.training.table import measures
 from offline.training.tuning import widest_window
 from offline.training.walk import FoldResult, fit_of, judge, walked_of
 from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
 from schemas.instruments import load_instruments
 
 I64 = NDArray[np.int64]
@@ -130,7 +131,7 @@ def check_refinable(recipe: ModelRecipe, clusters: Clusters) -> None:
 
 def refine(
     recipe: ModelRecipe, base: Outcome, clusters: Clusters, *, registry: Registry | None,
-    experiment: str | None = None, progress: Progress,
+    experiment: str | None = None, progress: Progress, costs: ScoreConfig | None = None,
 ) -> ByCluster:  # fmt: skip
     """Return a model for each cluster that has samples enough; each is written beside the base, and registered.
 
@@ -140,6 +141,8 @@ def refine(
         Of ``run`` with ``keep_basis``; the checkpoints of its folds are deleted at the end.
     experiment
         Whose trial the base is; those of a cluster have its name behind it. That of what is predicted where None.
+    costs
+        See ``run``.
 
     Raises
     ------
@@ -168,16 +171,9 @@ def refine(
     for one in begun:
         if judged[one.name]:
             tuned[one.name] = _finished(
-                recipe,
-                base,
-                one,
-                judged[one.name],
-                last,
-                offered,
-                registry,
-                experiment or experiment_of(recipe),
-                progress,
-            )
+                recipe, base, one, judged[one.name], last, offered, registry, experiment or experiment_of(recipe),
+                progress, costs,
+            )  # fmt: skip
         else:
             too_few.append(TooFew(one.name, one.data.symbols, {**sizes_of(one.parts(last)), "judged": 0}))
     for number in range(len(basis.walked.folds)):
@@ -251,7 +247,7 @@ def _refined(
 
 def _finished(
     recipe: ModelRecipe, base: Outcome, one: ClusterRows, judged: list[FoldResult], last: Parts, offered: I64,
-    registry: Registry | None, experiment: str, progress: Progress,
+    registry: Registry | None, experiment: str, progress: Progress, costs: ScoreConfig | None,
 ) -> Outcome:  # fmt: skip
     """Fit the cluster's rows a last time, export, compare with the base, and register."""
     basis = cast("Basis", base.basis)
@@ -270,7 +266,7 @@ def _finished(
     trials = f"{experiment}-{one.name}"
     with trial_of(registry, trials, named, lineage) as done:
         deployed = _deploy(named, basis.deployed, one, one.parts(last), one.of(offered), tell)
-        told, returns = measures(walked.rows), returns_of(one.data, walked)
+        told, returns = measures(walked.rows), returns_of(one.data, walked, costs)
         done(returns=returns, ece=told["ece"], latency_ms=deployed.latency_ms)
     both = beside_base(basis.walked, one.origin[walked.sample], walked.rows)
     n_rows, n = len(one.data.x), len(one.data)

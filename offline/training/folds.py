@@ -54,7 +54,7 @@ def folds_of(recipe: ModelRecipe, data: TrainingSet, offered: I64) -> list[Fold]
     Raises
     ------
     ConfigError
-        There are fewer times than folds need.
+        A fold would judge fewer times than a label runs over.
     LeakageError
         A training label reaches into the time that judges it: a fault of ours, never of the data.
     """
@@ -73,14 +73,21 @@ def folds_of(recipe: ModelRecipe, data: TrainingSet, offered: I64) -> list[Fold]
 
 def _splitter(recipe: ModelRecipe, n_times: int) -> Splitter:
     v = recipe.validation
+    forward = v.scheme in {"walk_forward", "nested"}
+    train = int(n_times * FIRST_TRAIN_SHARE) if forward else 0
+    test, horizon = (n_times - train) // v.folds, recipe.label.horizon_bars
+    # A window that is shorter than one label judges no outcome that the next window does not judge too.
+    if test < horizon:
+        most = (n_times - train) // horizon
+        remedy = f"at most {most}" if most > 1 else "for more rows"
+        raise ConfigError(
+            recipe.place("validation"), "folds", v.folds,
+            f"{remedy}: of {n_times:,} times each would judge {test:,}, and a label runs over {horizon:,}",
+        )  # fmt: skip
     if v.scheme == "combinatorial":
         return CombinatorialPurged(v.folds, v.test_folds)
     if v.scheme == "kfold":
         return PurgedKFold(v.folds)
-    train = int(n_times * FIRST_TRAIN_SHARE)
-    test = (n_times - train) // v.folds
-    if test < 1:
-        raise ConfigError(recipe.place("validation"), "folds", v.folds, f"fewer: there are {n_times} times")
     # What does not divide goes to the first training window, so that the last fold ends with the rows.
     return WalkForward(test_size=test, train_size=n_times - v.folds * test, expand_train=v.expanding)
 

@@ -30,6 +30,7 @@ from offline.training.table import LIMITS, measures
 from offline.training.tuning import chosen, widest_window
 from offline.training.walk import Walked, walk
 from offline.training.workers import HERE, Workers
+from processors.score.config import ScoreConfig
 
 TRAINING_FORMAT = 1
 """To be raised with whatever changes what a fold says of the same rows: folds that are done are not used by it."""
@@ -90,18 +91,21 @@ class Outcome:
         In the registry; None where it was not registered.
     basis
         For models that refine this one, where it was asked for.
+    again
+        Whether the registry had this version before: same rows, recipe and bytes.
     """
 
     path: Path
     report: dict[str, Any]
     version: ModelVersion | None
     basis: Basis | None = None
+    again: bool = False
 
 
 def run(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, work: Path, *,
     registry: Registry | None, experiment: str | None = None, until_ns: int | None = None, progress: Progress,
-    workers: Workers = HERE, keep_basis: bool = False,
+    workers: Workers = HERE, keep_basis: bool = False, costs: ScoreConfig | None = None,
 ) -> Outcome:  # fmt: skip
     """Train, judge, export and register.
 
@@ -121,6 +125,8 @@ def run(
         Who does the fits: the outcome is the same.
     keep_basis
         Keep the fits of the folds, for models that begin with them; whoever makes those deletes them.
+    costs
+        What positions of the judgement pay; those of the environment where None.
 
     Raises
     ------
@@ -142,7 +148,7 @@ def run(
         shared = workers.share(data)
         walked = walk(recipe, data, folder, progress, workers, shared, keep_fits=keep_basis)
         deployed = _deploy(recipe, data, folder, progress, workers, shared)
-        found, returns = measures(walked.rows), returns_of(data, walked)
+        found, returns = measures(walked.rows), returns_of(data, walked, costs)
         done(returns=returns, ece=found["ece"], latency_ms=deployed.latency_ms)
     basis = Basis(data, walked, deployed, folder) if keep_basis else None
     return finish(recipe, data, dropped, out, walked, deployed, found, returns, name, registry, basis=basis)
@@ -212,7 +218,9 @@ def finish(
     if registry is None:
         return Outcome(out, report, None, basis)
     evidence = _evidence(recipe, data, dropped, walked, deployed, returns, experiment, report, refined)
-    return Outcome(out, report, registry.register(recipe.recipe_id, out, evidence), basis)
+    known = {v.version for v in registry.versions(recipe.recipe_id)}
+    version = registry.register(recipe.recipe_id, out, evidence)
+    return Outcome(out, report, version, basis, version.version in known)
 
 
 def _report(
@@ -231,9 +239,16 @@ def _report(
             "coverage": followed.coverage, "own": followed.own, "furthest": followed.furthest, "bound": followed.bound,
         },
         "latency_ms": deployed.latency_ms, "parity": deployed.parity.difference,
-        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")), "limits": [*recipe.limits, *LIMITS],
+        "trained_until": str(np.datetime64(deployed.card.trained_until_ns, "ns")),
+        "limits": [*recipe.limits, *LIMITS, *_absent(recipe, data)],
         "params": {str(f.sheet.test_from_ns): f.params for f in walked.folds},
     }  # fmt: skip
+
+
+def _absent(recipe: ModelRecipe, data: TrainingSet) -> list[str]:
+    """Return a sentence that names the symbols of the recipe of which there is no row."""
+    none = sorted(set(recipe.universe.symbols) - set(data.symbols))
+    return [f"The recipe names symbols of which there was no row: {', '.join(none)}."] if none else []
 
 
 def _evidence(

@@ -37,6 +37,15 @@ def test_a_set_is_built_and_shown(tmp_path):
     assert called(dataset, *asked).stdout == page
 
 
+def test_a_named_symbol_without_rows_is_told(tmp_path):
+    """The set is built of what there is, and both table and JSON name what there is not."""
+    pq.write_table(as_table(make_gold(700, skill=0.0)), tmp_path / "gold.parquet")
+    asked = ("build", FX, "--gold", str(tmp_path / "gold.parquet"), "--out", str(tmp_path / "set"))
+    assert "no rows of NZDUSD:FX, which the recipe names" in called(dataset, *asked).stdout
+    told = json.loads(called(dataset, "show", str(tmp_path / "set"), "--json").stdout)["report"]
+    assert (told["symbols"]["NZDUSD:FX"]["rows"], told["symbols"]["EURUSD:FX"]["rows"]) == (0, 700)
+
+
 def test_two_sources_are_refused(tmp_path):
     """One source at a time; a strategy is no recipe; a missing folder says how to make one."""
     with pytest.raises(ConfigError, match="one of FILES, --gold, --clickhouse and --lake"):
@@ -63,3 +72,18 @@ def test_a_recipe_and_a_strategy_are_checked(tmp_path):
     wrong.write_text("recipe:\n  id: x\n  seeds: 1\n")
     with pytest.raises(ConfigError, match=r"wrong.yaml:3: recipe is 'seeds'"):
         called(recipe, "check", str(wrong))
+
+
+def test_several_files_are_checked(tmp_path):
+    """Those that are right are shown, and every one that is wrong is told."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text("recipe:\n  id: x\n  seeds: 1\n")
+    both = json.loads(called(recipe, "check", FX, str(EXAMPLES / "strategy_fx.yaml"), "--json").stdout)
+    assert [[r["recipe_id"] for r in one["recipes"]] for one in both] == [
+        ["fx_lgbm"], ["strategy_fx_lgbm", "strategy_fx_tft"],
+    ]  # fmt: skip
+    found = CliRunner().invoke(recipe, ["check", str(tmp_path / "a.yaml"), FX, str(tmp_path / "b.yaml")])
+    assert "as it should be" in found.stdout
+    assert "a.yaml:3: recipe is 'seeds'" in found.stderr
+    assert isinstance(found.exception, ConfigError)
+    assert "b.yaml:3" in str(found.exception)

@@ -1,13 +1,16 @@
-"""Recipes into registered versions: what `mps train RECIPE` does, a step a recipe."""
+"""Recipes and strategies into registered versions: what `mps train RECIPE` does, a step a model."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.local.paths import home
 from offline.jobs.flows.inputs import digest_of, lake_at, tick_files
 from offline.jobs.run import JobRun
 from processors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from offline.training.asked import Asked
 
 NEWEST = "newest"
 """In place of a snapshot: the version that the lake has when the flow begins."""
@@ -18,8 +21,11 @@ def train(
     experiment: str | None = None, snapshot: str | None = None, lake: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train recipes on recorded ticks or rows of the lake, and register each with its evidence as the candidate."""
+    from offline.training.asked import asked_for
+
     at = None if snapshot is None else run.step("snapshot", lambda: _snapshot(files, snapshot, lake))
-    steps = {f"train {path}": partial(_train, run, path, files, at, lake, until, experiment) for path in recipes}
+    asked = asked_for(map(Path, recipes))
+    steps = {f"train {a.recipe.recipe_id}": partial(_train, run, a, files, at, lake, until, experiment) for a in asked}
     return {"models": [run.step(name, work) for name, work in steps.items()]}
 
 
@@ -39,39 +45,34 @@ def _snapshot(files: tuple[str, ...], snapshot: str, lake: str | None) -> str:
 
 
 def _train(
-    run: JobRun, path: str, files: tuple[str, ...], snapshot: str | None, lake: str | None, until: str | None,
+    run: JobRun, one: "Asked", files: tuple[str, ...], snapshot: str | None, lake: str | None, until: str | None,
     experiment: str | None,
 ) -> dict[str, Any]:  # fmt: skip
-    from offline.datasets import leakage
-    from offline.datasets.build import build
     from offline.datasets.lake_source import LakeGold
     from offline.datasets.shares import known_files
     from offline.datasets.sources import RecordedTicks
     from offline.features.times import parse_time
-    from offline.recipes.reading import read_recipe
     from offline.registry.registry import Registry
+    from offline.training.asked import rows_of
     from offline.training.run import run as fit
     from offline.training.workers import workers_at
 
-    recipe, seen, facts = read_recipe(Path(path)), 0, known_files()
+    recipe, facts = one.recipe, known_files()
     source = RecordedTicks(tick_files(files), facts) if snapshot is None else LakeGold.at(
         lake_at(lake), snapshot, facts
     )  # fmt: skip
 
-    def count(what: str, n: int) -> None:
-        nonlocal seen
-        seen += n
-        run.tell(f"{recipe.recipe_id}: gold rows, {seen:,} {what}", None)
+    def tell(step: str, share: float | None) -> None:
+        run.tell(f"{recipe.recipe_id}: {step}", share)
 
-    data, report = build(recipe, source, count, lambda s: run.tell(f"{recipe.recipe_id}: {s}", None))
-    leakage.check_features(data)
+    data, left_out = rows_of(recipe, source, tell)
     with workers_at() as workers:
         # Beside the run, not where score finds it: that is the business of promote.
         outcome = fit(
-            recipe, data, report.as_json()["samples_left_out"], run.out / f"{recipe.recipe_id}.onnx",
-            home().folder / "training", registry=Registry(), experiment=experiment,
-            until_ns=None if until is None else parse_time(until, "until"),
-            progress=lambda step, share: run.tell(f"{recipe.recipe_id}: {step}", share), workers=workers,
+            recipe, data, left_out, run.out / f"{recipe.recipe_id}.onnx", home().folder / "training",
+            registry=Registry(), experiment=experiment,
+            until_ns=None if until is None else parse_time(until, "until"), progress=tell, workers=workers,
+            costs=one.costs,
         )  # fmt: skip
     version = outcome.version
     assert version is not None, "it was to be registered"

@@ -56,3 +56,20 @@ def test_the_last_fold_ends_with_the_rows():
     """What does not divide goes to the first training window."""
     folds = folds_of(recipe_of("lgbm", folds=7), DATA, np.arange(len(DATA)))
     assert TS[folds[-1].tests[0]].max() == TS.max()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "most"), [("walk_forward", 80), ("nested", 80), ("kfold", 133), ("combinatorial", 133)]
+)
+def test_a_fold_judges_at_least_the_length_of_a_label(scheme, most):
+    """Of 2,000 times, labels of 15: the most folds that are taken, and the refusal of one more, which names them."""
+
+    def folds(n):
+        recipe = replace(recipe_of("lgbm"), validation=ValidationSpec(scheme, n, embargo_bars=5))
+        return folds_of(recipe, DATA, np.arange(len(DATA)))
+
+    # As many as that choose two of combinatorial are thousands.
+    if scheme != "combinatorial":
+        assert len(folds(most)) == most
+    with pytest.raises(ConfigError, match=f"at most {most}: of 2,000 times each would judge 14, and a label runs"):
+        folds(most + 1)

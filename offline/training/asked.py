@@ -1,0 +1,82 @@
+"""What ``mps train`` and the flow ``train`` are asked for: the recipes of files, and the rows of each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from offline.datasets import leakage
+from offline.datasets.build import build
+from offline.datasets.sources import GoldSource
+from offline.datasets.training_set import TrainingSet
+from offline.recipes.reading import read_file
+from offline.recipes.recipe import ModelRecipe
+from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
+
+Tell = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model that is to be trained.
+
+    Parameters
+    ----------
+    path
+        The file that asks for it.
+    costs
+        Those of its strategy; None for a recipe, which is judged by those of the environment.
+    """
+
+    path: Path
+    recipe: ModelRecipe
+    costs: ScoreConfig | None = None
+
+
+def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:
+    """Return the models that files ask for: a recipe for one, a strategy for each of its members.
+
+    Raises
+    ------
+    ConfigError
+        A file is wrong, or two models have one id.
+    """
+    found: list[Asked] = []
+    for path in paths:
+        read = read_file(path)
+        if isinstance(read, ModelRecipe):
+            found.append(Asked(path, read))
+        else:
+            found += [Asked(path, recipe, read.score_config()) for recipe in read.recipes()]
+    names = [one.recipe.recipe_id for one in found]
+    for one in found:
+        if names.count(one.recipe.recipe_id) > 1:
+            raise ConfigError(str(one.path), "id", one.recipe.recipe_id, "an id of its own: another recipe has it too")
+    return tuple(found)
+
+
+def rows_of(recipe: ModelRecipe, source: GoldSource, tell: Tell) -> tuple[TrainingSet, dict[str, int]]:
+    """Return the training set of a recipe, and reason -> samples that were left out.
+
+    Parameters
+    ----------
+    tell
+        Called with each step, and with what was read so far.
+
+    Raises
+    ------
+    ConfigError
+        The source gives no row, or no sample is left.
+    LeakageError
+        An input knows the label, or what comes after its row.
+    """
+    seen = 0
+
+    def count(what: str, n: int) -> None:
+        nonlocal seen
+        seen += n
+        tell(f"gold rows, {seen:,} {what}", None)
+
+    data, report = build(recipe, source, count, lambda step: tell(step, None))
+    leakage.check_features(data)
+    return data, report.samples_left_out

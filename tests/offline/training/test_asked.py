@@ -1,0 +1,28 @@
+"""What files ask to be trained: recipes, and the members of strategies with their costs."""
+
+import pytest
+
+from offline.training.asked import asked_for
+from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
+from tests.offline.training.made import EXAMPLES
+
+
+def test_a_strategy_asks_for_each_of_its_models_with_its_costs():
+    """In the order of the files; a recipe is judged by the costs of the environment."""
+    plain, tabular, deep = asked_for([EXAMPLES / "fx_lgbm.yaml", EXAMPLES / "strategy_fx.yaml"])
+    assert [a.recipe.recipe_id for a in (plain, tabular, deep)] == ["fx_lgbm", "strategy_fx_lgbm", "strategy_fx_tft"]
+    assert plain.costs is None
+    assert tabular.costs == deep.costs
+    (_, dear) = asked_for([EXAMPLES / "strategy.yaml"])
+    assert isinstance(dear.costs, ScoreConfig)
+    assert set(dear.costs.fee_bps.values()) == {1.0}
+    assert (dear.costs.slippage_bps_per_adv_share, dear.costs.max_adv_share) == (30.0, 0.02)
+
+
+def test_two_models_of_one_id_are_refused(tmp_path):
+    """One file would be written over the other."""
+    same = tmp_path / "again.yaml"
+    same.write_text((EXAMPLES / "fx_lgbm.yaml").read_text())
+    with pytest.raises(ConfigError, match=r"again.yaml: id is 'fx_lgbm'|fx_lgbm.yaml: id is 'fx_lgbm'"):
+        asked_for([EXAMPLES / "fx_lgbm.yaml", same])
