@@ -61,7 +61,7 @@ class YamlReader:
         out: dict[str, yaml.Node] = {}
         for name, value in node.value:
             if _shown(name) not in allowed:
-                raise self.wrong(name, key, _shown(name), f"one of {', '.join(allowed)}")
+                raise self.wrong(name, key, _shown(name), f"one of {', '.join(allowed)}{near(_shown(name), allowed)}")
             if name.value in out:
                 raise self.wrong(name, key, name.value, "each key once")
             out[name.value] = value
@@ -94,7 +94,7 @@ class YamlReader:
             for item in self.items(node, key, least):
                 value = self.text(item, key)
                 if allowed is not None and value not in allowed:
-                    raise self.wrong(item, key, value, f"one of {', '.join(allowed)}")
+                    raise self.wrong(item, key, value, f"one of {', '.join(allowed)}{near(value, allowed)}")
                 if value in out:
                     raise self.wrong(item, key, value, "each once")
                 out.append(value)

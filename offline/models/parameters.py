@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from processors.errors import ConfigError
+from processors.yaml_reader import near
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ def read_parameters(of: type[T], where: str, given: Mapping[str, object]) -> T:
     names = [f.name for f in fields(of)]  # type: ignore[arg-type]
     for name in given:
         if name not in names:
-            raise ConfigError(where, str(name), given[name], f"no parameter; allowed are {', '.join(names)}")
+            remedy = f"no parameter; allowed are {', '.join(names)}{near(str(name), names)}"
+            raise ConfigError(where, str(name), given[name], remedy)
     return of(**{name: _value(hints[name], where, name, value) for name, value in given.items()})
 
 

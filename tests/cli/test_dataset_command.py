@@ -24,15 +24,18 @@ def called(command, *words):
 def test_a_set_is_built_and_shown(tmp_path):
     """Parquet files of gold rows become a folder; show tells the same, and both have a table and JSON."""
     gold = concat(make_gold(700, skill=0.0), make_gold(700, symbol="NZDUSD:FX", seed=2, skill=0.0))
+    gold["warm"][3] = 0
+    gold["quality.stale"][4] = 1
     pq.write_table(as_table(gold), tmp_path / "gold.parquet")
     asked = ("build", FX, "--gold", str(tmp_path / "gold.parquet"), "--out", str(tmp_path / "set"))
     told = json.loads(called(dataset, *asked, "--json").stdout)
-    assert told["report"]["samples"] == 2 * (700 - 15)
+    assert told["report"]["samples"] == 2 * (700 - 15) - 2
     assert told["meta"]["recipe_id"] == "fx_lgbm"
     shown = json.loads(called(dataset, "show", str(tmp_path / "set"), "--json").stdout)
     assert shown == told
     page = called(dataset, "show", str(tmp_path / "set")).stdout
-    assert "no sample: the symbol's rows end before the horizon" in page
+    reasons = [line.split("no sample: ")[1].split("  ")[0] for line in page.splitlines() if "no sample: " in line]
+    assert reasons == ["a window is not full", "made of stale ticks", "the symbol's rows end before the horizon"]
     assert told["meta"]["sha256"][:16] in page
     assert called(dataset, *asked).stdout == page
 

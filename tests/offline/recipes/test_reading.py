@@ -231,3 +231,20 @@ def test_places_are_lines_of_the_file(tmp_path):
     assert re.fullmatch(r".*file.yaml:6", recipe.place("model.params.num_leaves"))
     assert recipe.place("model.params.other").endswith(":6")
     assert recipe.place("nothing") == "recipe one"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("feature_packs: [core_value_v1]", "feature_packs: [core_valu_v1]"),
+        ("horizon_bars: 15", "horizon_bar: 15"),
+        ("num_leaves: 15", "num_leafs: 15"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told(tmp_path, wrong, near):
+    """Of packs, keys and parameters alike."""
+    text = (EXAMPLES / "fx_lgbm.yaml").read_text()
+    assert wrong in text
+    meant = wrong.split(": [")[-1].rstrip("]") if "[" in wrong else wrong.split(":")[0]
+    with pytest.raises(ConfigError, match=f"near it: .*{meant}"):
+        read(tmp_path, text.replace(wrong, near))
