@@ -1,7 +1,8 @@
 """What the best of so many trials would look like without skill.
 
 Each function takes all trials of an experiment as the registry has them: leaving out the bad ones is what these
-measures are there against.
+measures are there against. Left out, and told, are those whose models knew later rows (k-fold, combinatorial) where
+returns are held against each other: nobody could have earned them. As tries they count.
 """
 
 import math
@@ -72,6 +73,7 @@ def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
 
 def overfitting(trials: Trials) -> Finding:
     """Return the probability that the trial that was best in one half of the time is below the median in the other."""
+    trials, not_causal = trials.comparable(), len(trials) - len(trials.comparable())
     why = _cannot_compare(trials)
     if why:
         return refused(why, n_trials=len(trials))
@@ -81,15 +83,16 @@ def overfitting(trials: Trials) -> Finding:
         need = BLOCKS[-1] * BLOCK_ROWS_MIN
         return refused(f"{len(matrix)} common periods, at least {need} are needed", n_trials=len(trials))
     got = backtest_overfitting(matrix, fitting[0])
-    says = "share of splits in which the best of one half falls to the median or below in the other"
+    says = f"share of splits in which the best of one half falls to the median or below in the other{_less(not_causal)}"
     return found(
         got.probability, says, n_trials=len(trials), n_blocks=fitting[0], n_splits=len(got.logits),
-        loss_probability=got.loss_probability, n_periods=len(matrix),
+        loss_probability=got.loss_probability, n_periods=len(matrix), not_causal=not_causal,
     )  # fmt: skip
 
 
 def superiority(trials: Trials, seed: int = 0) -> Finding:
     """Return Hansen's p-value that no trial earns more than holding nothing does."""
+    trials, not_causal = trials.comparable(), len(trials) - len(trials.comparable())
     why = _cannot_compare(trials)
     if why:
         return refused(why, n_trials=len(trials))
@@ -106,9 +109,13 @@ def superiority(trials: Trials, seed: int = 0) -> Finding:
     best = trials.finished[int(trading[got.best])].label
     says = f"p-value that none of {len(trials)} trials earns more than nothing; {best} stands out most"
     return found(
-        got.consistent, says, n_trials=len(trials), never_traded=len(trials) - len(trading), best=best,
-        lower=got.lower, upper=got.upper, n_periods=len(matrix),
+        got.consistent, says + _less(not_causal), n_trials=len(trials), never_traded=len(trials) - len(trading),
+        best=best, lower=got.lower, upper=got.upper, n_periods=len(matrix), not_causal=not_causal,
     )  # fmt: skip
+
+
+def _less(not_causal: int) -> str:
+    return f"; {not_causal} left out that knew later rows" if not_causal else ""
 
 
 def summed(matrix: F64, rows_max: int) -> F64:

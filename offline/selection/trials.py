@@ -1,6 +1,6 @@
 """What was tried: the returns of each trial out of sample, and how many trials there were."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -144,6 +144,11 @@ class Trials:
     def __len__(self) -> int:
         """Return the number of trials that have a result."""
         return len(self.finished)
+
+    def comparable(self) -> "Trials":
+        """Return the trials that earlier rows alone have judged, where there are such: the others knew what came."""
+        causal = tuple(t for t in self.finished if t.returns.causal)
+        return replace(self, finished=causal) if causal else self
 
     def matrix(self) -> F64:
         """Return the returns of the common periods, shape (n, n_trials); 0 of a trial that has none in one: flat."""

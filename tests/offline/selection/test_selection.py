@@ -161,6 +161,21 @@ def test_luck_is_told_from_skill():
     assert overfitting(tried(good)).numbers["n_blocks"] == BLOCKS[0]
 
 
+def test_trials_that_knew_later_rows_are_not_held_against_the_others():
+    """The best of all has seen what came: without it the others are luck, and both measures say that it is left out."""
+    lucky = tried(noise(k=9))
+    seer = Trial("x", "seer", {}, series(noise(k=1, seed=3)[:, 0] + 0.02, causal=False))
+    mixed = Trials(lucky.experiment, (*lucky.finished, seer))
+    for judge in (overfitting, superiority):
+        found = judge(mixed)
+        assert found.value == judge(lucky).value
+        assert (found.numbers["not_causal"], judge(lucky).numbers["not_causal"]) == (1, 0)
+        assert "1 left out that knew later rows" in found.says
+    # Where all of them are such, they are alike.
+    assert superiority(Trials("x", (seer,) * 5)).numbers["not_causal"] == 0
+    assert len(mixed) == 10
+
+
 def test_too_few_trials_or_common_periods_say_nothing():
     """Four trials, forty days, trials of other years or of other periods: a reason, no number."""
     matrix = noise()
