@@ -104,7 +104,7 @@ def run(*, flow: str, parameters: tuple[str, ...], anew: bool, as_json: bool) ->
 
         record = execute(job, given, anew=anew, tell=tell)
     _print_run(record, as_json=as_json)
-    if record.result is not None and record.result.get("ok") is False:
+    if record.is_refused:
         raise click.exceptions.Exit(1)
 
 
@@ -247,6 +247,11 @@ def _print_run(record: "Record", *, as_json: bool) -> None:
         say(f"  {step['name']:<20} {seconds:8.1f} s  {json.dumps(step['result'])[:100]}")
     if told["error"]:
         say(f"  {told['error']}")
+    if record.is_refused:
+        # Each version with the rules that it breaks.
+        for label, broken in told["result"].get("refused", {}).items():
+            for rule in broken:
+                say(f"  {label} refused by {rule}")
     if told["result"] is not None:
         say(json.dumps(told["result"], indent=1))
     say(told["folder"])
