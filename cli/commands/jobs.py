@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from processors.errors import ConfigError
 
@@ -63,11 +64,12 @@ def list_(*, schedules: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    console = Console(highlight=False)
+    # Whole lines where a program reads.
+    console = Console(highlight=False, width=None if Console().is_terminal else 10_000)
     for job in found:
         console.print(f"[bold]{job['flow']}[/]  {job['about']}")
         console.print(f"    {job['reads']} -> {job['writes']}", style="dim")
-        console.print("    " + "; ".join(f"{name}: {said}" for name, said in job["parameters"].items()), markup=False)
+        console.print(_parameters_table(job["parameters"]))
         for at in job["schedules"]:
             console.print(f"    {at['cron']} {at['timezone']}, next {at['next'][:16]} UTC")
 
@@ -181,8 +183,9 @@ def webhook(*, port: int, host: str, secret_file: Path | None, allow: tuple[str,
 
     Example: MPS_WEBHOOK_SECRET=... mps jobs webhook --port 8088
     """
+    from offline.jobs.catalog import ALLOWED
     from offline.jobs.signature import read_secret
-    from offline.jobs.webhook import ALLOWED, serve_webhook
+    from offline.jobs.webhook import serve_webhook
 
     serve_webhook(host, port, read_secret(secret_file), allow or ALLOWED, click.echo)
 
@@ -232,6 +235,29 @@ def _given(parameters: tuple[str, ...]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+def _parameters_table(parameters: dict[str, dict[str, Any]]) -> Table:
+    """Return a line for each parameter: name, kind, default, and what it is."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    # The same columns under every flow: the longest name is coverage_off_max.
+    for width in (4 + 16, 5, 8):
+        table.add_column(min_width=width, no_wrap=True)
+    table.add_column()
+    for name, p in parameters.items():
+        # As text: what stands in brackets is no style.
+        table.add_row(*map(Text, (f"    {name}", p["kind"], _default(p), p["about"])))
+    return table
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    """Return the default of a parameter, ``needed`` where it has none; nothing where it stands for nothing."""
+    value = parameter["default"]
+    if parameter["needed"]:
+        return "needed"
+    if value in (None, (), ""):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _print_run(record: "Record", *, as_json: bool) -> None:
