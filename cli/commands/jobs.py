@@ -202,16 +202,20 @@ def sign(
 ) -> None:
     """Print the signed request that starts FLOW, as a curl command; it holds for five minutes.
 
+    A webhook starts ingest and promote only where it was told so, with --allow.
+
     Example: mps jobs sign compact -p days=7 | sh
     """
     import shlex
 
-    from offline.jobs.catalog import job_named
+    from offline.jobs.catalog import ALLOWED, job_named
     from offline.jobs.signature import path_of, read_secret, signed_headers
 
     given = _given(parameters)
-    job_named(flow).checked(given)
-    body = json.dumps(given, sort_keys=True)
+    checked = job_named(flow).checked(given)
+    body = json.dumps({name: checked[name] for name in given}, sort_keys=True)
+    if flow not in ALLOWED:
+        click.echo(f"a webhook refuses {flow} unless it was started with `--allow {flow}`", err=True)
     path = path_of(flow, key)
     headers = signed_headers(read_secret(secret_file), path, body.encode())
     if as_json:

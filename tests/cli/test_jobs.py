@@ -120,6 +120,24 @@ def test_a_signed_request_is_what_the_webhook_takes(monkeypatch):
     assert isinstance(CliRunner().invoke(jobs, ["sign", "compact", "-p", "x=1"]).exception, ConfigError)
 
 
+def test_a_signed_body_has_numbers_where_the_flow_has(monkeypatch):
+    """Typed as the parameters are, a list of one text too; what was not said is left to the flow."""
+    monkeypatch.setenv("MPS_WEBHOOK_SECRET", SECRET)
+    words = ("-p", "days=7", "-p", "closed_days=no", "-p", "tables=bars")
+    result = CliRunner().invoke(jobs, ["sign", "compact", *words, "--json"])
+    assert json.loads(json.loads(result.stdout)["body"]) == {"closed_days": False, "days": 7, "tables": ["bars"]}
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("flow", sorted(set(JOBS) - set(ALLOWED)))
+def test_a_flow_that_a_webhook_refuses_by_default_is_signed_with_a_warning(flow, monkeypatch):
+    """On stderr, with the flag that allows it; the command on stdout stays one to be run."""
+    monkeypatch.setenv("MPS_WEBHOOK_SECRET", SECRET)
+    result = CliRunner().invoke(jobs, ["sign", flow, *(("-p", "model=fx") if flow == "promote" else ())])
+    assert result.stdout.startswith("curl ")
+    assert f"--allow {flow}" in result.stderr
+
+
 def test_no_command_but_serve_imports_prefect(mps_home):
     """Neither help nor list nor show: it takes seconds."""
     code = (
