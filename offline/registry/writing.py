@@ -20,7 +20,7 @@ TEXT_FACTS = frozenset({
     "timeframe", "target", "machine", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
 })  # fmt: skip
 """Facts that are texts as they are; others are JSON."""
-MEASURED = ("auc", "log_loss", "gain", "brier", "ece", "coverage", "width")
+MEASURED = ("auc", "log_loss", "gain", "gain_coin", "brier", "ece", "coverage", "width")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
