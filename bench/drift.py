@@ -9,13 +9,13 @@ counted::
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from deploy.local.paths import SHIPPED_TICKS
 from offline.dataset import record_gold
 from processors.drift import kernel as k
 from processors.drift.config import DriftConfig
@@ -30,7 +30,6 @@ from processors.runtime.strings import STRINGS
 from schemas.features import FOUNDING_PACK, load_pack
 from schemas.registry import load_registry
 
-SAMPLE = Path(__file__).parents[1] / "deploy" / "demo" / "market"
 TF = "1m"
 BARS = 20_000
 DRIFT_AT = 15_000
@@ -40,7 +39,7 @@ F64 = k.F64
 
 def recorded_moves() -> tuple[F64, F64]:
     """Return log returns and half ranges over the close of the recorded minutes, shape (n,) each."""
-    gold = record_gold([SAMPLE / "eurusd_ticks_two_vendors.parquet"])
+    gold = record_gold([SHIPPED_TICKS / "eurusd_ticks_two_vendors.parquet"])
     minutes = gold.take(np.asarray(gold["tf"]) == STRINGS.code(TF))
     r, width = (np.asarray(minutes[f"features.{name}"]) for name in ("log_return_1", "bar_range_ratio"))
     usable = np.isfinite(r) & np.isfinite(width)

@@ -29,6 +29,7 @@ from bench import MARKET
 from deploy.demo.tap import Tap
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
+from deploy.local.paths import SHIPPED_TICKS
 from processors.feeds.files import open_recording
 from processors.feeds.publish import Publisher, ReplayOptions
 from processors.runtime.batch import MessageBatch
@@ -40,7 +41,6 @@ from schemas.registry import load_registry
 STAGES = ("reconcile", "bars", "featurize", "regime")
 WATCHED = ("bars.v1", "gold.v1")
 RAW = "ticks.raw.v1"
-SHIPPED = Path(__file__).parents[1] / "deploy" / "demo" / "market"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Age:
 
 def slices(market: Path, equity: Path | None) -> list[Slice]:
     """Return what is to be played, whether its files are here or not."""
-    fx = tuple(SHIPPED / f"{pair}_ticks_two_vendors.parquet" for pair in ("eurusd", "nzdusd"))
-    crypto = tuple(SHIPPED / f"binance_{kind}_3venues.parquet" for kind in ("book_ticker", "trades"))
+    fx = tuple(SHIPPED_TICKS / f"{pair}_ticks_two_vendors.parquet" for pair in ("eurusd", "nzdusd"))
+    crypto = tuple(SHIPPED_TICKS / f"binance_{kind}_3venues.parquet" for kind in ("book_ticker", "trades"))
     folder = equity or Path("equity")
     stocks = tuple(sorted(folder.glob("*.parquet"))) or (folder / "no Parquet file",)
     return [

@@ -12,7 +12,7 @@ from rich.table import Table
 from bench import codec, dataset, feature_service, indicators, latency, onnx, smoke, throughput
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
-from deploy.local.paths import CHECKOUT
+from deploy.local.paths import SHIPPED_TICKS
 
 
 def codec_table() -> Table:
@@ -46,7 +46,7 @@ def main() -> None:
         feature_service.report(pack_id, 1000, console)
     dataset.report(given.bars, console)
     onnx.report(tuple(onnx.KINDS), 20_000, 60, console)
-    shipped = sorted((CHECKOUT / "deploy" / "demo" / "market").glob("*.parquet"))
+    shipped = sorted(SHIPPED_TICKS.glob("*.parquet"))
     # In a process of its own: chDB stays until its process ends.
     subprocess.run([sys.executable, "-m", "bench.warehouse", "--sizes", *map(str, shipped)], check=True)
     # Likewise: it has instruments of its own.

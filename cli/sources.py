@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.local.paths import CHECKOUT, home
+from deploy.local.paths import SHIPPED_TICKS, home
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
     from offline.datasets.sources import GoldSource
     from offline.lake.store import LakeStore
 
-RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
+RECORDINGS = SHIPPED_TICKS
 RECIPES = (".yaml", ".yml")
 _FLAGS = (
     click.option("--gold", multiple=True, type=click.Path(path_type=Path),

@@ -16,13 +16,14 @@ from bench.fault_session.live import run_live, shortcomings
 from bench.fault_session.report import Row, rows_of
 from deploy.local.kafka import EmbeddedKafka
 from deploy.local.kafka_prepare import prepare_kafka
+from deploy.local.paths import SHIPPED_TICKS
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return what was asked for."""
     parser = argparse.ArgumentParser(prog="bench.fault_session", description=__doc__)
     parser.add_argument("--seed", type=int, default=s.SEED, help="of the faults (default %(default)s)")
-    parser.add_argument("--market", type=Path, default=s.SHIPPED, metavar="FOLDER",
+    parser.add_argument("--market", type=Path, default=SHIPPED_TICKS, metavar="FOLDER",
                         help=f"has {s.RECORDING} (default: the shipped ticks)")  # fmt: skip
     parser.add_argument("--prefix", default=f"faults{os.getpid()}.", help="stands before the topics' names")
     parser.add_argument("--bootstrap-servers", help="a broker that runs (default: one of our own, for this run)")

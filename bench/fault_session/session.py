@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.fault_session.faults import Fault, schedule, with_faults
+from deploy.local.paths import SHIPPED_TICKS
 from processors.feeds import port
 from processors.feeds.files import open_recording
 from processors.feeds.replay import steps
@@ -21,7 +22,6 @@ from processors.runtime.batch import Columns, EncodedBatch
 from processors.runtime.strings import STRINGS
 from schemas.vendors import CLOCK_VENDOR
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "demo" / "market"
 RECORDING = "eurusd_ticks_two_vendors.parquet"
 SYMBOL = "EURUSD:FX"
 LEADER, SECOND, THIRD = "FXCM", "OANDA", "THIRD"
@@ -69,7 +69,7 @@ class Session:
         return [encode(port.RAW_TOPIC, p, t, port.longs(t, "symbol_id")) for p, t in enumerate(self.logs)]
 
 
-def make_session(panel: str, folder: Path = SHIPPED, seed: int = SEED) -> Session:
+def make_session(panel: str, folder: Path = SHIPPED_TICKS, seed: int = SEED) -> Session:
     """Return a panel of the recording in a folder.
 
     Raises

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import MARKET
-from bench.freshness import SHIPPED
 from bench.skew import cells, sample
+from deploy.local.paths import SHIPPED_TICKS
 from processors.errors import ConfigError
 from processors.reference.load import load
 from processors.reference.records import MarketEvent
@@ -98,7 +98,7 @@ def main() -> int:
         files, facts = [made], sample.made_facts(span, vix=given.short)
         if not given.short:
             futures, closes = recorded(given.market)
-            files += [futures, *(given.files or sorted(SHIPPED.glob("*.parquet")))]
+            files += [futures, *(given.files or sorted(SHIPPED_TICKS.glob("*.parquet")))]
             facts = sorted([*facts, *closes], key=lambda f: f.ts_known)
         skews = measure(folder, files, facts, console)
     table = Table(title="Skew between stream and batch", title_justify="left")

@@ -13,11 +13,12 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from cli.commands.replay import SHIPPED, Speed
+from cli.commands.replay import Speed
 from cli.commands.up import NEXT
 from cli.program import program
 from deploy.demo.run import Demo, Options, Result, wait_until_drained
 from deploy.demo.view import LiveView, account_view, summary, summary_table
+from deploy.local.paths import SHIPPED_TICKS
 from processors.feeds.files import open_recording
 
 LINE_EVERY_S = 3.0
@@ -46,7 +47,7 @@ def demo(*, files: tuple[Path, ...], speed: float | str, serve: bool, path: str,
     """
     given = None if isinstance(speed, str) else speed
     console = Console(stderr=as_json)
-    options = Options(tuple(files) or (SHIPPED,), given, path)
+    options = Options(tuple(files) or (SHIPPED_TICKS,), given, path)
     with console.status("starting") as status:
         # The recording is opened first: a wrong file is refused before anything starts.
         ticks = open_recording(options.files).rows

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from processors.errors import ConfigError
 
@@ -63,11 +64,12 @@ def list_(*, schedules: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    console = Console(highlight=False)
+    # Whole lines where a program reads.
+    console = Console(highlight=False, width=None if Console().is_terminal else 10_000)
     for job in found:
         console.print(f"[bold]{job['flow']}[/]  {job['about']}")
         console.print(f"    {job['reads']} -> {job['writes']}", style="dim")
-        console.print("    " + "; ".join(f"{name}: {said}" for name, said in job["parameters"].items()), markup=False)
+        console.print(_parameters_table(job["parameters"]))
         for at in job["schedules"]:
             console.print(f"    {at['cron']} {at['timezone']}, next {at['next'][:16]} UTC")
 
@@ -104,7 +106,7 @@ def run(*, flow: str, parameters: tuple[str, ...], anew: bool, as_json: bool) ->
 
         record = execute(job, given, anew=anew, tell=tell)
     _print_run(record, as_json=as_json)
-    if record.result is not None and record.result.get("ok") is False:
+    if record.is_refused:
         raise click.exceptions.Exit(1)
 
 
@@ -181,8 +183,9 @@ def webhook(*, port: int, host: str, secret_file: Path | None, allow: tuple[str,
 
     Example: MPS_WEBHOOK_SECRET=... mps jobs webhook --port 8088
     """
+    from offline.jobs.catalog import ALLOWED
     from offline.jobs.signature import read_secret
-    from offline.jobs.webhook import ALLOWED, serve_webhook
+    from offline.jobs.webhook import serve_webhook
 
     serve_webhook(host, port, read_secret(secret_file), allow or ALLOWED, click.echo)
 
@@ -199,16 +202,20 @@ def sign(
 ) -> None:
     """Print the signed request that starts FLOW, as a curl command; it holds for five minutes.
 
+    A webhook starts ingest and promote only where it was told so, with --allow.
+
     Example: mps jobs sign compact -p days=7 | sh
     """
     import shlex
 
-    from offline.jobs.catalog import job_named
+    from offline.jobs.catalog import ALLOWED, job_named
     from offline.jobs.signature import path_of, read_secret, signed_headers
 
     given = _given(parameters)
-    job_named(flow).checked(given)
-    body = json.dumps(given, sort_keys=True)
+    checked = job_named(flow).checked(given)
+    body = json.dumps({name: checked[name] for name in given}, sort_keys=True)
+    if flow not in ALLOWED:
+        click.echo(f"a webhook refuses {flow} unless it was started with `--allow {flow}`", err=True)
     path = path_of(flow, key)
     headers = signed_headers(read_secret(secret_file), path, body.encode())
     if as_json:
@@ -234,6 +241,29 @@ def _given(parameters: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+def _parameters_table(parameters: dict[str, dict[str, Any]]) -> Table:
+    """Return a line for each parameter: name, kind, default, and what it is."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    # The same columns under every flow: the longest name is coverage_off_max.
+    for width in (4 + 16, 5, 8):
+        table.add_column(min_width=width, no_wrap=True)
+    table.add_column()
+    for name, p in parameters.items():
+        # As text: what stands in brackets is no style.
+        table.add_row(*map(Text, (f"    {name}", p["kind"], _default(p), p["about"])))
+    return table
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    """Return the default of a parameter, ``needed`` where it has none; nothing where it stands for nothing."""
+    value = parameter["default"]
+    if parameter["needed"]:
+        return "needed"
+    if value in (None, (), ""):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _print_run(record: "Record", *, as_json: bool) -> None:
     told = record.as_json()
     if as_json:
@@ -247,6 +277,11 @@ def _print_run(record: "Record", *, as_json: bool) -> None:
         say(f"  {step['name']:<20} {seconds:8.1f} s  {json.dumps(step['result'])[:100]}")
     if told["error"]:
         say(f"  {told['error']}")
+    if record.is_refused:
+        # Each version with the rules that it breaks.
+        for label, broken in told["result"].get("refused", {}).items():
+            for rule in broken:
+                say(f"  {label} refused by {rule}")
     if told["result"] is not None:
         say(json.dumps(told["result"], indent=1))
     say(told["folder"])

@@ -12,6 +12,7 @@ from rich.table import Table
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
+    from offline.registry.place import Place
     from offline.registry.registry import Registry
     from offline.registry.versions import ModelVersion
     from offline.selection.objective import Candidate
@@ -51,7 +52,9 @@ def list_models(*, name: str | None, as_json: bool) -> None:
     Sharpe is annual, out of sample, net of costs; ms is the median time of one row; fair: whether no symbol, asset
     class, regime or session is served much worse than all together.
     """
-    found = _registry().versions(name)
+    from offline.registry.listing import versions
+
+    found = versions(_place(), name)
     if as_json:
         click.echo(json.dumps([v.as_json() for v in found]))
         return
@@ -78,7 +81,9 @@ def show(*, name: str, which: str, as_json: bool) -> None:
 
     Example: mps models show fx_15m candidate
     """
-    found = _registry().find(name, which)
+    from offline.registry.listing import find
+
+    found = find(_place(), name, which)
     if as_json:
         click.echo(json.dumps(found.as_json()))
         return
@@ -189,13 +194,18 @@ def card(*, name: str, which: str, out: Path | None, as_json: bool) -> None:
 
 
 def _registry() -> "Registry":
-    from offline.registry.place import Place
     from offline.registry.registry import Registry
+
+    return Registry(_place())
+
+
+def _place() -> "Place":
+    from offline.registry.place import Place
 
     place = Place.from_environment()
     if not place.exists():
         raise ConfigError("registry", "MPS_REGISTRY_DB", place.shown(), "a registry: none was made here yet")
-    return Registry(place)
+    return place
 
 
 def _asked(words: tuple[str, ...]) -> list[tuple[str, list[str]]]:

@@ -13,15 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from cli.log_end import RAW, newest_event_ns
 from cli.options import partitions_option
 from deploy.local.endpoints import find_broker
-from deploy.local.paths import CHECKOUT, home
+from deploy.local.paths import SHIPPED_TICKS, home
 from processors.errors import RetryableError
 from processors.feeds.files import Recording, open_recording, present
 from processors.feeds.publish import Published, Publisher, ReplayOptions
 from processors.reference.in_use import use_reference
 from processors.runtime.topics import describe_topics
-
-SHIPPED = CHECKOUT / "deploy" / "demo" / "market"
-"""The ticks in the repository: what is published where no file is given."""
 
 
 class Speed(click.ParamType):
@@ -97,7 +94,7 @@ def replay(
         resume=resume, partitions=partitions, prefix=prefix, late=late,
     )  # fmt: skip
     # What was asked for first: a name that is wrong stays wrong when the platform is up.
-    given = present(files or (SHIPPED,))
+    given = present(files or (SHIPPED_TICKS,))
     where = find_broker(home())
     recording = open_recording(given, strict=strict)
     # Before the warnings: to whoever has no broker they are no news.

@@ -14,7 +14,7 @@ from deploy.demo import newest
 from deploy.demo.account import Line, account
 from deploy.demo.monitor import Monitor, Progress
 from deploy.local.endpoints import Endpoints
-from deploy.local.paths import CHECKOUT, Home, home
+from deploy.local.paths import Home, home
 from deploy.local.run_file import read_running
 from deploy.local.score_service import serve_command
 from deploy.local.stack import Stack
@@ -28,7 +28,6 @@ from processors.sinks.redis_store import RedisStore
 from processors.sinks.stats import Stats, read_stats
 from processors.topology import STAGE_NAMES
 
-RECORDINGS = CHECKOUT / "deploy" / "demo" / "market"
 DRAIN_S_MAX = 300.0
 """Longest wait after the last tick until every stage and sink has caught up."""
 LOOK_EVERY_S = 0.25

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SHIPPED_TICKS = CHECKOUT / "deploy" / "demo" / "market"
+"""The recorded ticks in the repository: what is read where nobody names a file."""
 
 
 @dataclass(frozen=True)

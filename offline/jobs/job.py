@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from processors.errors import ConfigError
+from processors.yaml_reader import near
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -29,6 +30,8 @@ class Job:
         Takes the parameters; returns what stands for the input in words of JSON: with the same one, the same result.
     reads, writes
         For people.
+    about_parameters
+        Parameter -> a line for people: its unit, and what it may be.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Job:
     state: State
     reads: str
     writes: str
+    about_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def about(self) -> str:
@@ -66,7 +70,8 @@ class Job:
         wanted = self.parameters
         for name in given:
             if name not in wanted:
-                raise ConfigError(f"flow {self.name}", name, given[name], f"no parameter; it has {', '.join(wanted)}")
+                remedy = f"no parameter; it has {', '.join(wanted)}{near(name, list(wanted))}"
+                raise ConfigError(f"flow {self.name}", name, given[name], remedy)
         told = {name: _as_list(value) if _is_list(wanted[name]) else value for name, value in given.items()}
         try:
             return self._model()(**told).model_dump(mode="json")
@@ -85,9 +90,15 @@ class Job:
         """Return what stands for the input of the flow with some parameters."""
         return self.state(**self._arguments(parameters))
 
-    def shown(self) -> dict[str, str]:
-        """Return each parameter with its kind and default, in words."""
-        return {name: _said(p) for name, p in self.parameters.items()}
+    def shown(self) -> dict[str, dict[str, Any]]:
+        """Return of each parameter ``kind``, ``needed``, ``default`` and ``about``, in words of JSON."""
+        return {
+            name: {
+                "kind": _kind(p), "needed": _is_needed(p), "default": None if _is_needed(p) else p.default,
+                "about": self.about_parameters.get(name, ""),
+            }
+            for name, p in self.parameters.items()
+        }  # fmt: skip
 
     def _arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self._model()(**parameters))
@@ -96,8 +107,7 @@ class Job:
         from pydantic import ConfigDict, create_model
 
         fields: dict[str, Any] = {
-            name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
-            for name, p in self.parameters.items()
+            name: (p.annotation, ... if _is_needed(p) else p.default) for name, p in self.parameters.items()
         }
         return create_model(self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 
@@ -110,13 +120,22 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty
+
+
+def _kind(parameter: inspect.Parameter) -> str:
+    """Return what a parameter is: ``int``, ``float``, ``bool``, ``text`` or ``texts``."""
+    if _is_list(parameter):
+        return "texts"
+    kind = parameter.annotation
+    name = kind.__name__ if isinstance(kind, type) else str(kind).replace(" | None", "")
+    return name.replace("str", "text")
+
+
 def _said(parameter: inspect.Parameter) -> str:
     """Return kind and default of a parameter: ``int, 30 by default``."""
-    kind = parameter.annotation
-    text = "texts" if _is_list(parameter) else getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else (
-        str(kind).replace(" | None", "")
-    )  # fmt: skip
-    text = text.replace("str", "text")
-    if parameter.default is inspect.Parameter.empty:
-        return f"{text}, needed"
-    return text if parameter.default in (None, (), "") else f"{text}, {parameter.default} by default"
+    kind = _kind(parameter)
+    if _is_needed(parameter):
+        return f"{kind}, needed"
+    return kind if parameter.default in (None, (), "") else f"{kind}, {parameter.default} by default"

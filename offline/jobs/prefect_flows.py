@@ -23,7 +23,7 @@ def _flow(name: str) -> Any:
         log = get_run_logger()
         record = execute(job, parameters, around=_as_task, tell=lambda text, _share: log.debug(text))
         log.info("%s in %s", record.run, record.folder)
-        if record.result is not None and record.result.get("ok") is False:
+        if record.is_refused:
             log.warning("refused: %s", record.result)
         return {"run": record.run, "result": record.result}
 

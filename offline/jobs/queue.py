@@ -1,6 +1,6 @@
 """What the webhook was asked for, on disk: runs one after another, in the order they came, also after a restart.
 
-jobs/queue/000017-KEY.json    flow, parameters, when; status waiting, running, finished, failed, stopped; its run
+jobs/queue/000017-KEY.json    flow, parameters, when; status waiting, running, finished, refused, failed; its run
 """
 
 import fcntl
@@ -19,6 +19,7 @@ from typing import Any
 
 from deploy.local.paths import CHECKOUT, locked
 from offline.jobs.files import jobs_folder, read_json, write_json
+from offline.jobs.run import REFUSED
 from processors.errors import PlatformError
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
@@ -187,8 +188,8 @@ class Worker:
             self._queue.write(replace(ticket, status=WAITING))
             return
         record = json.loads(text) if text.strip() else {}
-        ended = FINISHED if child.returncode == 0 else FAILED
-        error = None if ended == FINISHED else (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+        ended = FINISHED if child.returncode == 0 else REFUSED if record.get("status") == REFUSED else FAILED
+        error = None if ended != FAILED else (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         self._queue.write(replace(ticket, status=ended, run=record.get("run"), error=error))
         self._tell(f"{ticket.key}: {ticket.flow} {ended}")
 

@@ -34,6 +34,9 @@ KEY_CHARS = 16
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 INTERRUPTED = "interrupted"
 """Shown of a run that says it is running while nobody holds it: its process was killed."""
+REFUSED = "refused"
+"""Shown of a run that came to a no: its result has ``ok`` false, as of promote where no version passes. It is written
+as finished: the same input comes to the same no."""
 
 LOOK_S = 1.0
 
@@ -89,6 +92,11 @@ class Record:
         write_json(self.folder / "run.json", asdict(self))
         return self
 
+    @property
+    def is_refused(self) -> bool:
+        """Return whether it came to a no."""
+        return self.status == FINISHED and self.result is not None and self.result.get("ok") is False
+
     def is_held(self) -> bool:
         """Return whether a process works on it, or on another run of the same request."""
         try:
@@ -104,8 +112,12 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """Return it with its steps, for people and programs."""
-        status = INTERRUPTED if self.status == RUNNING and not self.is_held() else self.status
-        return {**asdict(self), "status": status, "folder": str(self.folder), "steps": self.steps()}
+        return {**asdict(self), "status": self._shown(), "folder": str(self.folder), "steps": self.steps()}
+
+    def _shown(self) -> str:
+        if self.is_refused:
+            return REFUSED
+        return INTERRUPTED if self.status == RUNNING and not self.is_held() else self.status
 
 
 @dataclass(slots=True)

@@ -21,9 +21,6 @@ from processors.errors import ConfigError
 
 BODY_BYTES_MAX = 65_536
 """Parameters are a few names; a list of some hundred files fits in."""
-ALLOWED = ("reconcile", "featurize", "train", "score", "backtest", "compact")
-"""Flows that may be started where nobody says otherwise: not ingest, which reads any file it is told, and not promote,
-which decides what trades."""
 
 
 class Webhook:

@@ -135,12 +135,8 @@ def check_card(card: dict[str, Any]) -> None:
 
 def seen_limits(card: dict[str, Any]) -> list[str]:
     """Return what the numbers say against the model, in words."""
-    out, whole, data = [], card["metrics"]["all"], card["data"]
-    area, gain, covered = whole["auc"], whole["gain"], whole["coverage"]
-    if area is None or area.low is None or area.low <= 0.5:
-        out.append("No evidence that it tells ups from downs: one half lies in the interval of its AUC.")
-    if gain.low is None or gain.low <= 0.0:
-        out.append("No evidence that its probabilities beat the base rate: the interval of the gain reaches 0.")
+    out, whole, data = _seen_of_probabilities(card["metrics"]), card["metrics"]["all"], card["data"]
+    covered = whole["coverage"]
     nominal = card["coverage"]["nominal"]
     if covered.low is not None and not covered.low <= nominal <= covered.high:
         word = "less" if covered.value < nominal else "more"
@@ -166,6 +162,27 @@ def seen_limits(card: dict[str, Any]) -> list[str]:
         out.append(fair["verdict"][0].upper() + fair["verdict"][1:] + ".")
     if fair["too_few"]:
         out.append(f"Too few rows to judge: {', '.join(fair['too_few'])}.")
+    return out
+
+
+def _seen_of_probabilities(metrics: dict[str, Any]) -> list[str]:
+    """Return what speaks against the probabilities: nothing told apart, no gain, folds of one probability."""
+    out, whole = [], metrics["all"]
+    area, gain = whole["auc"], whole["gain_best"]
+    if whole["constant"]:
+        out.append("It does not tell ups from downs: its probability is constant.")
+    elif area is None or area.low is None or area.low <= 0.5:
+        out.append("No evidence that it tells ups from downs: one half lies in the interval of its AUC.")
+    if gain.low is None or gain.low <= 0.0:
+        better = "a coin" if whole["gain_coin"].value < whole["gain"].value else "the base rate"
+        out.append(
+            f"No evidence that its probabilities beat both base rate and coin: the interval of the gain over {better}, "
+            "the better of the two, reaches 0."
+        )
+    constant = [number for number, numbers in metrics["fold"].items() if numbers["constant"]]
+    if constant and not whole["constant"]:
+        of = f"{len(constant)} of {len(metrics['fold'])} folds ({', '.join(constant)})"
+        out.append(f"In {of} its probability is constant: nothing is told apart there.")
     return out
 
 

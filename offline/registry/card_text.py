@@ -79,6 +79,20 @@ def estimate(found: dict[str, Any] | None, digits: int = 3) -> str:
     return f"{text} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
 
+def area(numbers: dict[str, Any]) -> str:
+    """Return the AUC of some rows with its interval; in words where one probability ranks none of them.
+
+    Parameters
+    ----------
+    numbers
+        Of ``measures.measure``. A card of an older MPS does not say ``constant``: one half without an error says it.
+    """
+    found = numbers["auc"]
+    if numbers.get("constant") or (found is not None and (found["value"], found["error"]) == (0.5, 0.0)):
+        return "none: the probability is constant"
+    return estimate(found)
+
+
 def _method(card: dict[str, Any]) -> str:
     m, model = card["method"], card["model"]
     took, of = model["latency_ms"], model["latency_of"]
@@ -130,17 +144,20 @@ def _predictions(card: dict[str, Any]) -> str:
     named = [("all", card["metrics"]["all"])]
     for dimension in ("fold", "regime"):
         named += [(f"{dimension} {g}", found) for g, found in card["metrics"][dimension].items()]
-    head = ["rows", "n", "indep.", "AUC", "log loss", "gain", "Brier", "ECE", "coverage"]
-    shown = (("auc", 3), ("log_loss", 4), ("gain", 4), ("brier", 4), ("ece", 3), ("coverage", 3))
+    head = ["rows", "n", "indep.", "AUC", "log loss", "gain", "gain, coin", "Brier", "ECE", "coverage"]
+    shown = (("log_loss", 4), ("gain", 4), ("gain_coin", 4), ("brier", 4), ("ece", 3), ("coverage", 3))
     rows = [
-        [name, f"{f['rows']:,}", f"{f['draws']:,.0f}", *(estimate(f[k], digits) for k, digits in shown)]
+        # A card of an older MPS has no gain over a coin.
+        [name, f"{f['rows']:,}", f"{f['draws']:,.0f}", area(f), *(estimate(f.get(k), digits) for k, digits in shown)]
         for name, f in named
     ]
     note = (
         "In brackets: 95 % intervals that know of overlapping labels and of symbols that move together. indep.: "
-        "independent draws, the distinct times over the horizon. gain: log loss of the base rate less that of the "
-        "model, nats. Brier: mean squared distance of probability and outcome. ECE: chance alone makes it larger than "
-        "0; its interval is freed of that, and may lie below it. "
+        "independent draws, the distinct times over the horizon. gain: log loss of the base rate, the share of ups in "
+        "the training of the fold, less that of the model, nats; gain, coin: that of a coin, 0.6931, less that of the "
+        "model. Evidence is a gain over the better of the two: the smaller number. Brier: mean squared distance of "
+        "probability and outcome. ECE: chance alone makes it larger than 0; its interval is freed of that, and may lie "
+        "below it. "
         f"Coverage: nominal {card['coverage']['nominal']:.2f}."
     )
     return _table(head, rows) + "\n\n" + note
@@ -201,7 +218,7 @@ def _fairness(card: dict[str, Any]) -> str:
     f = card["fairness"]
     allowed = ", ".join(f"{k} {v}" for k, v in f["allowed"].items())
     rows = [
-        [f"{g['dimension'].replace('_', ' ')} {g['group']}", f"{g['rows']:,}", estimate(g["auc"]),
+        [f"{g['dimension'].replace('_', ' ')} {g['group']}", f"{g['rows']:,}", area(g),
          estimate(g["gain"], 4), estimate(g["ece"]), estimate(g["coverage"])]
         for g in f["groups"]
     ]  # fmt: skip

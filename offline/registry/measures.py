@@ -30,6 +30,8 @@ BINS = 10
 """Of the reliability diagram and of the ECE, of equal count, equal probabilities together."""
 ROC_POINTS = 200
 """Points that a curve is drawn through: more are not seen."""
+COIN = 0.5
+"""The forecast that knows nothing, not even the base rate: its log loss is ln 2, 0.6931 nats."""
 SAMPLES = 400
 _DRAWN_MAX = 2_000_000
 """Positions that are drawn at once: some arrays of 16 MB."""
@@ -40,7 +42,7 @@ SESSIONS = (("asia", 22, 7), ("europe", 7, 13), ("america", 13, 22))
 
 
 class Estimate(NamedTuple):
-    """A value with its standard error and interval; the latter None where too few draws stand behind it."""
+    """A value with its standard error and interval; these are None where too few draws stand behind it."""
 
     value: float
     error: float | None
@@ -83,6 +85,11 @@ def mean_estimate(values: F64, ts_ns: I64, horizon_bars: int, weight: float = 1.
 def auc_estimate(p: F64, up: F64, ts_ns: I64, horizon_bars: int) -> Estimate | None:
     """Return the area under the ROC curve with its interval; None where all rows are of one kind.
 
+    Returns
+    -------
+    Of a constant probability 0.5 with an error of 0 and no interval: it ranks nothing, and one of no width would claim
+    to have been measured.
+
     References
     ----------
     DeLong, DeLong and Clarke-Pearson (1988), "Comparing the Areas under Two or More Correlated ROC Curves".
@@ -105,8 +112,15 @@ def auc_estimate(p: F64, up: F64, ts_ns: I64, horizon_bars: int) -> Estimate | N
     around = mean_estimate(area + (placed - area) / share, ts_ns, horizon_bars)
     if around.error is None:
         return Estimate(area, None, None, None)
+    if is_constant(p):
+        return Estimate(area, 0.0, None, None)
     reach = NORMAL.inv_cdf(0.5 + CONFIDENCE / 2.0) * around.error
     return Estimate(area, around.error, max(area - reach, 0.0), min(area + reach, 1.0))
+
+
+def is_constant(p: F64) -> bool:
+    """Return whether every row got the same probability, as where a calibration has found no slope."""
+    return bool(p.max() == p.min())
 
 
 def ece_estimate(p: F64, up: F64, ts_ns: I64, horizon_bars: int, seed: int = 0) -> Estimate:
@@ -142,23 +156,32 @@ def measure(rows: OutOfSample, where: Mask | None = None) -> dict[str, Any]:
 
     Returns
     -------
-    ``rows``, ``draws`` (independent), ``up_share``, and as ``Estimate``: ``auc``, ``log_loss``, ``gain`` (log loss of
-    the base rate less that of the model), ``brier``, ``ece``, ``coverage``, ``width`` of the interval where it is
-    finite. ``brier_parts``: what the Brier score is the sum of, by name (``offline.reliability.Brier``).
+    ``rows``, ``draws`` (independent), ``up_share``, ``constant`` (all rows have one probability), and as ``Estimate``:
+    ``auc``, ``log_loss``, ``gain`` (log loss of the base rate less that of the model), ``gain_coin`` (likewise of a
+    coin), ``gain_best`` (of the better of these two on these rows: what counts as evidence), ``brier``, ``ece``,
+    ``coverage``, ``width`` of the interval where it is finite. ``brier_parts``: what the Brier score is the sum of, by
+    name (``offline.reliability.Brier``).
     """
     take = np.ones(len(rows), np.bool_) if where is None else where
     p, up, ts, h = rows.probability[take], rows.up[take], rows.ts_ns[take], rows.horizon_bars
     loss = log_losses(p, up)
     inside = (rows.move[take] >= rows.low[take]) & (rows.move[take] <= rows.high[take])
     width = rows.high[take] - rows.low[take]
+    gain, gain_coin = (
+        mean_estimate(log_losses(forecast, up) - loss, ts, h)
+        for forecast in (rows.base_rate[take], np.full(len(p), COIN))
+    )
     finite = np.isfinite(width) if np.isfinite(width).any() else np.ones(len(width), np.bool_)
     return {
         "rows": len(p),
         "draws": round(draws(ts, h), 1),
         "up_share": float(up.mean()),
+        "constant": is_constant(p),
         "auc": auc_estimate(p, up, ts, h),
         "log_loss": mean_estimate(loss, ts, h),
-        "gain": mean_estimate(log_losses(rows.base_rate[take], up) - loss, ts, h),
+        "gain": gain,
+        "gain_coin": gain_coin,
+        "gain_best": min(gain, gain_coin, key=lambda e: e.value),
         "brier": mean_estimate((p - up) ** 2, ts, h),
         "brier_parts": {k: v for k, v in brier(p, up, BINS)._asdict().items() if k != "score"},
         "ece": ece_estimate(p, up, ts, h),

@@ -30,7 +30,9 @@ def roc_plot(discrimination: dict[str, Any]) -> bytes:
     figure, (axes,) = _figure(1, (4.2, 4.2))
     axes.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1, linestyle="--", label="knows nothing: 0.5")
     area, points = discrimination["auc"], np.array(discrimination["roc"])
-    if len(points):
+    if len(points) and (area["value"], area["error"]) == (0.5, 0.0):
+        axes.text(0.05, 0.9, "the probability is constant: no curve", fontsize=_TEXT)
+    elif len(points):
         error = "too few rows for an error" if area["error"] is None else f"± {area['error']:.3f} (s.e.)"
         axes.plot(points[:, 0], points[:, 1], color=INK, linewidth=1.4, label=f"AUC {area['value']:.3f} {error}")
     else:

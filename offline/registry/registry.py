@@ -19,11 +19,10 @@ from offline.registry.card import make_card
 from offline.registry.evidence import Evidence
 from offline.registry.place import Place
 from offline.registry.signature import Served, refuse_unserved
-from offline.registry.versions import ALIASES, PREFIX, ModelVersion, tags_of, version_of
+from offline.registry.versions import ALIASES, FILES, TEXT_FACTS, ModelVersion, tags_of, version_of
 from offline.registry.writing import (
     CARD,
     MODEL,
-    TEXT_FACTS,
     check_alias,
     check_name,
     facts,
@@ -35,7 +34,6 @@ from offline.selection.trials import Trials
 from processors.errors import ConfigError
 from processors.score.model import Model
 
-FILES = f"{PREFIX}files"
 PAGE = 200
 
 

@@ -11,6 +11,13 @@ ALIASES = ("candidate", "canary", "champion")
 """The newest registered, the one on trial with live data, the one that decides. Set here; who may become what is
 decided elsewhere."""
 PREFIX = "mps."
+FILES = f"{PREFIX}files"
+"""Tag that every version of ours has: its files."""
+TEXT_FACTS = frozenset({
+    "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "schema_topic",
+    "timeframe", "target", "machine", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
+})  # fmt: skip
+"""Facts that are texts as they are; others are JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,7 @@ from processors.errors import ConfigError
 from processors.score.model import FORMAT_1, Model
 
 MODEL, CARD, CARD_TEXT, REPORT = "model/model.onnx", "card.json", "card.md", "report.json"
-TEXT_FACTS = frozenset({
-    "kind", "recipe_id", "recipe_hash", "data_snapshot_id", "dataset_sha256", "pack_id", "pack_hash", "schema_topic",
-    "timeframe", "target", "machine", "trained_from", "trained_until", "judged_from", "judged_until", "experiment",
-})  # fmt: skip
-"""Facts that are texts as they are; others are JSON."""
-MEASURED = ("auc", "log_loss", "gain", "brier", "ece", "coverage", "width")
+MEASURED = ("auc", "log_loss", "gain", "gain_coin", "brier", "ece", "coverage", "width")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 

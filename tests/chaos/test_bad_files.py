@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.commands.replay import SHIPPED
 from cli.main import main
+from deploy.local.paths import SHIPPED_TICKS
 from processors.runtime.topics import describe_topics
 
-GOOD = SHIPPED / "eurusd_ticks_two_vendors.parquet"
+GOOD = SHIPPED_TICKS / "eurusd_ticks_two_vendors.parquet"
 
 
 def whole() -> bytes:

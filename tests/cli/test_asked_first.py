@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.replay import SHIPPED, replay
+from cli.commands.replay import replay
 from cli.commands.run import run
 from cli.commands.train import train
 from deploy.demo.run import Demo, Options
+from deploy.local.paths import SHIPPED_TICKS
 from processors.errors import ConfigError, PlatformError
 
 
@@ -61,7 +62,7 @@ def test_training_takes_folders_as_replay_does(given, tmp_path, monkeypatch):
     monkeypatch.setattr("offline.dataset.record_gold", record)
     with pytest.raises(ConfigError, match="enough seen"):
         CliRunner().invoke(train, [str(folder) for _ in given], catch_exceptions=False)
-    assert taken == ([folder / "a.csv", folder / "b.parquet"] if given else sorted(SHIPPED.glob("*.parquet")))
+    assert taken == ([folder / "a.csv", folder / "b.parquet"] if given else sorted(SHIPPED_TICKS.glob("*.parquet")))
 
 
 def test_the_demo_trains_on_the_ticks_that_it_publishes(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.jobs import jobs
-from offline.jobs.catalog import JOBS
+from offline.jobs.catalog import ALLOWED, JOBS
+from offline.jobs.parameters import ABOUT
 from offline.jobs.queue import Queue
 from offline.jobs.signature import SIGNATURE, TIMESTAMP, verify
 from offline.lake.store import LakeStore
@@ -44,11 +45,28 @@ def test_the_list_has_every_flow_with_its_next_time():
     """For people and for programs; those without a schedule have none."""
     found = {job["flow"]: job for job in json.loads(call("list", "--json"))}
     assert list(found) == list(JOBS)
-    assert found["compact"]["parameters"]["days"] == "int, 30 by default"
-    assert found["train"]["parameters"]["recipes"] == "texts, needed"
+    days, recipes = found["compact"]["parameters"]["days"], found["train"]["parameters"]["recipes"]
+    assert (days["kind"], days["needed"], days["default"]) == ("int", False, 30)
+    assert (recipes["kind"], recipes["needed"], recipes["default"]) == ("texts", True, None)
     assert [s["cron"] for s in found["compact"]["schedules"]] == ["30 2 * * *"]
     assert found["ingest"]["schedules"] == []
     assert "30 2 * * * UTC, next" in call("list")
+
+
+def test_every_parameter_is_described_on_a_line_of_its_own():
+    """None without words, no words without a parameter; what is shown is aligned, and short enough to be read."""
+    lines = call("list").splitlines()
+    starts = set()
+    for job in JOBS.values():
+        assert set(ABOUT[job.name]) == set(job.parameters), f"{job.name}: offline/jobs/parameters.py has others"
+        for name, shown in job.shown().items():
+            assert shown["about"], f"{job.name}: {name} has no description in offline/jobs/parameters.py"
+            assert len(shown["about"]) <= 90
+            # The same parameter of another flow may have another default.
+            line = next(at for at in lines if at.split()[:2] == [name, shown["kind"]] and shown["about"] in at)
+            starts.add((line.index(name), line.index(f" {shown['kind']}"), line.index(shown["about"])))
+    assert set(ABOUT) == set(JOBS)
+    assert len(starts) == 1
 
 
 def test_a_flow_runs_once_and_is_shown(lake):  # noqa: ARG001 - a lake
@@ -80,7 +98,9 @@ def test_what_the_webhook_was_asked_for_is_shown_by_its_key(mps_home):
 def test_wrong_words_are_told():
     """Of a flow, a parameter, a run."""
     for words, said in ((("run", "nothing"), "one of ingest"), (("run", "compact", "-p", "days"), "KEY=VALUE"),
+                        (("run", "compct"), "near it: compact"),
                         (("run", "compact", "-p", "day=1"), "it has tables"),
+                        (("run", "compact", "-p", "day=1"), "near it: days"),
                         (("show", "nothing"), "mps jobs show")):  # fmt: skip
         result = CliRunner().invoke(jobs, list(words))
         assert isinstance(result.exception, ConfigError)
@@ -98,6 +118,24 @@ def test_a_signed_request_is_what_the_webhook_takes(monkeypatch):
     told = json.loads(call("sign", "compact", "--json"))
     assert set(told["headers"]) == {TIMESTAMP, SIGNATURE}
     assert isinstance(CliRunner().invoke(jobs, ["sign", "compact", "-p", "x=1"]).exception, ConfigError)
+
+
+def test_a_signed_body_has_numbers_where_the_flow_has(monkeypatch):
+    """Typed as the parameters are, a list of one text too; what was not said is left to the flow."""
+    monkeypatch.setenv("MPS_WEBHOOK_SECRET", SECRET)
+    words = ("-p", "days=7", "-p", "closed_days=no", "-p", "tables=bars")
+    result = CliRunner().invoke(jobs, ["sign", "compact", *words, "--json"])
+    assert json.loads(json.loads(result.stdout)["body"]) == {"closed_days": False, "days": 7, "tables": ["bars"]}
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("flow", sorted(set(JOBS) - set(ALLOWED)))
+def test_a_flow_that_a_webhook_refuses_by_default_is_signed_with_a_warning(flow, monkeypatch):
+    """On stderr, with the flag that allows it; the command on stdout stays one to be run."""
+    monkeypatch.setenv("MPS_WEBHOOK_SECRET", SECRET)
+    result = CliRunner().invoke(jobs, ["sign", flow, *(("-p", "model=fx") if flow == "promote" else ())])
+    assert result.stdout.startswith("curl ")
+    assert f"--allow {flow}" in result.stderr
 
 
 def test_no_command_but_serve_imports_prefect(mps_home):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.replay import SHIPPED
 from cli.commands.replay import replay as replay_command
 from cli.commands.topics import topics as topics_command
+from deploy.local.paths import SHIPPED_TICKS
 from processors.feedback.inbox import ROWS
 from processors.feeds.files import open_recording
 from processors.feeds.replay import steps
@@ -44,7 +44,7 @@ def test_eight_partitions_need_to_be_said_once(bootstrap_servers, topic_prefix, 
     # Six partitions have no symbol, and cross waits for each of them for so long.
     monkeypatch.setenv("MPS_CROSS_LIMIT_S", "60")
     # BTC and ETH, which is in partition 7.
-    shipped = [SHIPPED / "binance_trades_3venues.parquet"]
+    shipped = [SHIPPED_TICKS / "binance_trades_3venues.parquet"]
     ours = ["--prefix", topic_prefix]
 
     def call(command, *arguments: str) -> None:

@@ -7,8 +7,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.replay import SHIPPED, replay
+from cli.commands.replay import replay
 from cli.main import main
+from deploy.local.paths import SHIPPED_TICKS
 from processors.errors import PlatformError
 from processors.feeds import publish
 from processors.feeds.files import Recording, open_recording
@@ -148,4 +149,4 @@ def test_a_wrong_flag_ends_with_2(wrong: list[str], monkeypatch, capsys) -> None
 
 def test_the_shipped_ticks_are_there() -> None:
     """Without a file the shipped ticks are published: they are there."""
-    assert len(list(SHIPPED.glob("*.parquet"))) == 5
+    assert len(list(SHIPPED_TICKS.glob("*.parquet"))) == 5

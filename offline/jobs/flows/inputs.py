@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.endpoints import find_broker
-from deploy.local.paths import CHECKOUT, home
+from deploy.local.paths import SHIPPED_TICKS, home
 from offline.lake.store import VARIABLE, LakeStore
 from offline.lake.table import OpenTable
 from offline.lake.tables import lake_tables
 from processors.errors import ConfigError
-
-SHIPPED = CHECKOUT / "deploy" / "demo" / "market"
-"""The ticks in the repository: what is read where no file is named."""
 
 
 def tick_files(files: Iterable[str]) -> list[Path]:
     """Return recorded ticks by name, the shipped ones where none is named; all are there."""
     from processors.feeds.files import present
 
-    return present(tuple(map(Path, files)) or (SHIPPED,))
+    return present(tuple(map(Path, files)) or (SHIPPED_TICKS,))
 
 
 def digest_of(paths: Iterable[Path]) -> dict[str, str]:

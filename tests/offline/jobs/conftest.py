@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.local.paths import SHIPPED_TICKS
 from offline.dataset import record_gold
-from offline.jobs.flows.inputs import SHIPPED
 from offline.lake.store import LakeStore
 from processors.runtime.codec import FlatCodec
 from processors.sinks.config import SinkConfig
@@ -18,7 +18,7 @@ from schemas.registry import load_registry
 from tests.offline.lake.conftest import IDS
 from tests.offline.training.made import EXAMPLES
 
-TICKS = SHIPPED / "eurusd_ticks_two_vendors.parquet"
+TICKS = SHIPPED_TICKS / "eurusd_ticks_two_vendors.parquet"
 TICK_ROWS = 450_000
 """Of them: as few as three folds with enough hours of positions can be made of, and a test after them."""
 

@@ -1,12 +1,16 @@
 """Which version gets the alias, and the name of the rule that refuses the others."""
 
 import hashlib
+import json
 
 import pytest
+from click.testing import CliRunner
 
+from cli.commands.jobs import jobs
 from offline.jobs.catalog import JOBS
 from offline.jobs.flows.promote import OUTPUTS
-from offline.jobs.run import execute
+from offline.jobs.queue import Queue, Worker
+from offline.jobs.run import execute, find
 from offline.registry.registry import Registry
 from processors.errors import ConfigError
 from tests.offline.registry.made import evidence, model_file, out_of_sample, returns
@@ -67,6 +71,36 @@ def test_each_rule_refuses_by_its_name(register):
     assert rules(found, 3) == ["ece", "coverage"]
     with pytest.raises(ConfigError, match="champion"):
         Registry().find("fx", "champion")
+
+
+def test_a_refusal_is_shown_as_one_and_judged_again_once_there_is_more(register):
+    """Status and rules for people and programs; the same versions come to the same run, a new one to another."""
+    register(0.001, report={"sha256": "e" * 64})
+    first = execute(JOBS["promote"], LOOSE)
+    shown = CliRunner().invoke(jobs, ["show", first.run])
+    assert f"{first.run}  refused  began" in shown.stdout
+    assert "  fx@1 refused by gate: its evidence is of the file eeee" in shown.stdout
+    assert "refused" in CliRunner().invoke(jobs, ["show"]).stdout
+    asked = ["run", "promote", *(w for k, v in LOOSE.items() for w in ("-p", f"{k}={v}")), "--json"]
+    again = CliRunner().invoke(jobs, asked)
+    told = json.loads(again.stdout)
+    assert (again.exit_code, told["status"], told["run"], told["attempts"]) == (1, "refused", first.run, 1)
+    assert [r["status"] for r in json.loads(CliRunner().invoke(jobs, ["show", "--json"]).stdout)["runs"]] == ["refused"]
+    register(0.001)
+    other = execute(JOBS["promote"], LOOSE)
+    assert other.run != first.run
+    assert other.as_json()["status"] == "finished"
+
+
+def test_a_refusal_is_no_failure_of_a_request_from_outside(register):
+    """The ticket of the webhook says so, and names the run."""
+    register(0.001, report={"sha256": "e" * 64})
+    queue = Queue()
+    ticket, _ = queue.add("k" * 20, "promote", LOOSE)
+    Worker(queue, lambda _: None)._ticket(ticket)
+    (done,) = queue.tickets()
+    assert (done.status, done.error) == ("refused", None)
+    assert find(done.run).is_refused
 
 
 def test_a_model_that_is_not_there_is_said(register):

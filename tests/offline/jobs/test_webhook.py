@@ -13,10 +13,11 @@ from http.client import HTTPConnection
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from offline.jobs.catalog import ALLOWED
 from offline.jobs.queue import FINISHED, RUNNING, WAITING, AloneError, OtherRequestError, Queue
 from offline.jobs.run import find, records
 from offline.jobs.signature import path_of, signed_headers
-from offline.jobs.webhook import ALLOWED, BODY_BYTES_MAX, Webhook
+from offline.jobs.webhook import BODY_BYTES_MAX, Webhook
 from offline.lake.store import LakeStore
 from processors.errors import ConfigError
 from tests.offline.lake.conftest import encode, make_records, records_of, sink_at

@@ -81,11 +81,77 @@ def test_the_numbers_say_what_is_against_the_model(model, card):
     mixed = replace(rows, probability=np.random.default_rng(1).permutation(rows.probability))
     lost = make_card("fx", model, evidence(rows=mixed), NONE)["seen_limits"]
     assert any("ups from downs" in line for line in lost)
-    assert any("beat the base rate" in line for line in lost)
+    assert any("beat both base rate and coin" in line for line in lost)
     assert not any("ups from downs" in line for line in card["seen_limits"])
     assert any("2 symbols" in line for line in card["seen_limits"])
     narrow = make_card("fx", model, evidence(rows=replace(rows, low=rows.low / 3, high=rows.high / 3)), NONE)
     assert any("hold less than they say" in line for line in narrow["seen_limits"])
+
+
+def test_a_gain_over_a_base_rate_that_is_worse_than_a_coin_is_no_evidence(model):
+    """Training fell, the judged rows did not: one half beats the base rate by far, and a coin not at all."""
+    rng = np.random.default_rng(3)
+    rows = out_of_sample()
+    up = (rng.random(len(rows)) < 0.5).astype(float)
+    p = 0.5 + 0.02 * rng.standard_normal(len(rows))
+    fallen = replace(rows, up=up, probability=p, base_rate=np.full(len(rows), 0.35))
+    found = make_card("fx", model, evidence(rows=fallen), NONE)
+    whole = found["metrics"]["all"]
+    loss = -np.mean(np.where(up > 0.5, np.log(p), np.log(1.0 - p)))
+    assert whole["gain_coin"]["value"] == pytest.approx(np.log(2.0) - loss)
+    assert whole["gain"]["low"] > 0.0 > whole["gain_coin"]["low"]
+    assert whole["gain_best"] == whole["gain_coin"]
+    (line,) = (line for line in found["seen_limits"] if "beat both" in line)
+    assert "over a coin, the better of the two" in line
+    text = markdown(found, {})
+    assert "| gain | gain, coin |" in text
+    assert f"| {whole['gain']['value']:.4f} (" in text
+    assert f"| {whole['gain_coin']['value']:.4f} (" in text
+    risen = make_card("fx", model, evidence(rows=replace(fallen, base_rate=up.mean() + 0.0 * up)), NONE)
+    assert risen["metrics"]["all"]["gain_best"] == risen["metrics"]["all"]["gain"]
+    assert any("over the base rate, the better of the two" in line for line in risen["seen_limits"])
+
+
+def test_a_constant_probability_has_no_area_of_which_anything_is_claimed(model, card):
+    """Of a fold or of all rows: the area has no interval, the text says why, the limits name it, the plot is drawn."""
+    assert not any("constant" in line for line in card["seen_limits"])
+    rows = out_of_sample()
+    flat = np.where(rows.fold == 2, 0.47, rows.probability)
+    found = make_card("fx", model, evidence(rows=replace(rows, probability=flat)), NONE)
+    of = {number: numbers["constant"] for number, numbers in found["metrics"]["fold"].items()}
+    assert of == {"0": False, "1": False, "2": True, "3": False}
+    assert found["metrics"]["fold"]["2"]["auc"] == {"value": 0.5, "error": 0.0, "low": None, "high": None}
+    assert "In 1 of 4 folds (2) its probability is constant: nothing is told apart there." in found["seen_limits"]
+    text = markdown(found, {})
+    assert text.count("none: the probability is constant") == 1
+    assert "0.500 (0.500 to 0.500)" not in text
+
+    whole = make_card("fx", model, evidence(rows=replace(rows, probability=np.full(len(rows), 0.47))), NONE)
+    assert "It does not tell ups from downs: its probability is constant." in whole["seen_limits"]
+    assert "0.500 (0.500 to 0.500)" not in markdown(whole, {})
+    # No curve: whatever the points are.
+    shown = whole["discrimination"]
+    assert roc_plot(shown) == roc_plot({**shown, "roc": [[0.0, 0.0], [0.2, 0.9], [1.0, 1.0]]})
+
+
+def test_a_group_of_one_constant_probability_is_served_worse(model):
+    """Others are told apart there: that it ranks nothing is no estimate, and needs no interval."""
+    rows = out_of_sample(n_times=2400)
+    flat = np.where(rows.symbol == 1, 0.5, rows.probability)
+    worse = make_card("fx", model, evidence(rows=replace(rows, probability=flat)), NONE)["fairness"]["much_worse"]
+    assert ("symbol AIG:US", "auc") in {(w["group"], w["measure"]) for w in worse}
+
+
+def test_a_card_of_an_older_version_is_printed(card):
+    """It says nothing of a coin, nor which probabilities are constant."""
+    old = copy.deepcopy(card)
+    for numbers in (old["metrics"]["all"], *old["metrics"]["fold"].values(), *old["metrics"]["regime"].values()):
+        for name in ("constant", "gain_coin", "gain_best"):
+            del numbers[name]
+    old["metrics"]["fold"]["1"]["auc"] = {"value": 0.5, "error": 0.0, "low": 0.5, "high": 0.5}
+    text = markdown(old, {})
+    assert text.count("none: the probability is constant") == 1
+    assert " | - | " in text
 
 
 def test_a_card_says_how_far_its_return_was_earned_in_time(model, card):
