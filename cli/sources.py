@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from offline.datasets.sources import GoldSource
     from offline.lake.store import LakeStore
 
-RECORDINGS = SHIPPED_TICKS
 RECIPES = (".yaml", ".yml")
 _FLAGS = (
     click.option("--gold", multiple=True, type=click.Path(path_type=Path),
@@ -83,7 +82,7 @@ def gold_source(
         return ParquetGold(gold, cross, facts or known_files())
     if clickhouse:
         return _clickhouse()
-    return RecordedTicks(present(files or (RECORDINGS,)), facts or known_files())
+    return RecordedTicks(present(files or (SHIPPED_TICKS,)), facts or known_files())
 
 
 def refuse_recipe_as_place(command: str, lake: str | None) -> None:

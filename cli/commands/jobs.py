@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from cli.progress import Tasks
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,14 +97,8 @@ def run(*, flow: str, parameters: tuple[str, ...], anew: bool, as_json: bool) ->
     job, given = job_named(flow), _given(parameters)
     # Like Ctrl-C: a step that is broken off tidies up, and the run says that it was stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=as_json) as bar:
-        task = bar.add_task(flow, total=None)
-
-        def tell(text: str, share: float | None) -> None:
-            bar.update(task, description=f"{flow}: {text}", total=None if share is None else 1.0, completed=share or 0)
-
-        record = execute(job, given, anew=anew, tell=tell)
+    with Tasks(quiet=as_json) as tasks:
+        record = execute(job, given, anew=anew, tell=tasks.add(flow))
     _print_run(record, as_json=as_json)
     if record.is_refused:
         raise click.exceptions.Exit(1)

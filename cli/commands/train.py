@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.progress import Tasks
-from cli.sources import RECIPES, RECORDINGS, gold_source, refuse_recipe_as_place, source_options
+from cli.sources import RECIPES, gold_source, refuse_recipe_as_place, source_options
+from deploy.local.paths import SHIPPED_TICKS
 from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
 
@@ -145,7 +146,7 @@ def _baseline(
     from processors.feeds.files import present
     from processors.score.model import model_path
 
-    recordings = present(files or (RECORDINGS,))
+    recordings = present(files or (SHIPPED_TICKS,))
     path, until_ns, of_cross = out or model_path(), _until_ns(until), load_view(pack).source is CROSS
     if of_cross and out is None:
         raise ConfigError("mps train", "--out", None, f"a file of its own: a model of {pack} cannot be deployed")

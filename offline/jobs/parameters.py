@@ -27,7 +27,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         "prefix": _PREFIX,
     },
     "train": {
-        "recipes": "Files of recipes (.yaml); each becomes a registered version",
+        "recipes": "Files of recipes or strategies (.yaml); each model becomes a registered version",
         "files": _FILES,
         "until": "Only rows before it: a date, or ISO 8601 with a zone",
         "experiment": "Whose trials they are in the registry; what is predicted where none is named",

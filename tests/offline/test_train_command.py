@@ -12,7 +12,7 @@ from cli.commands.train import train
 from processors.errors import ConfigError
 from processors.score import stage
 
-EURUSD = command.RECORDINGS / "eurusd_ticks_two_vendors.parquet"
+EURUSD = command.SHIPPED_TICKS / "eurusd_ticks_two_vendors.parquet"
 
 
 def test_recorded_ticks_become_a_model_that_the_stage_starts_with(tmp_path, monkeypatch):
@@ -34,7 +34,7 @@ def test_wrong_usage_says_what_is_allowed(monkeypatch, tmp_path):
     """A time that is none, and no recordings at all, are named with the remedy."""
     with pytest.raises(ConfigError, match="ISO time"):
         CliRunner().invoke(train, [str(EURUSD), "--until", "soon"], catch_exceptions=False)
-    monkeypatch.setattr(command, "RECORDINGS", tmp_path)
+    monkeypatch.setattr(command, "SHIPPED_TICKS", tmp_path)
     with pytest.raises(ConfigError, match="give a Parquet file of recorded ticks"):
         CliRunner().invoke(train, [], catch_exceptions=False)
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from cli.commands.dataset import dataset
 from cli.commands.train import train
-from cli.sources import RECORDINGS
+from deploy.local.paths import SHIPPED_TICKS
 from offline.dataset import GOLD, _recorded, gold_rows
 from offline.datasets.build import from_rows
 from offline.datasets.lake_source import LakeGold
@@ -84,7 +84,7 @@ def parts_of(raw: bytes):
 def test_a_snapshot_gives_the_model_of_its_ticks_for_good(tmp_path, monkeypatch):
     """Ticks and their rows in the lake give one model, and so does the snapshot of a lake that has grown since."""
     ticks, recipe, store = tmp_path / "ticks.parquet", tmp_path / "small.yaml", LakeStore.at(tmp_path / "lake")
-    pq.write_table(pq.read_table(RECORDINGS / "nzdusd_ticks_two_vendors.parquet").slice(0, TICKS), ticks)
+    pq.write_table(pq.read_table(SHIPPED_TICKS / "nzdusd_ticks_two_vendors.parquet").slice(0, TICKS), ticks)
     recipe.write_text(RECIPE)
     gold = gold_rows(_recorded([ticks], lambda _: None, frozenset({GOLD})))
     snapshot = store_rows(store, gold)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.sources import RECORDINGS
+from deploy.local.paths import SHIPPED_TICKS
 from offline.dataset import make_dataset, record_gold
 from offline.datasets.build import build, from_rows, wanted_of
 from offline.datasets.shares import actions_by_zone
@@ -48,7 +48,7 @@ def ranks_of(gold: Columns) -> Columns:
 
 def test_recorded_ticks_are_the_rows_of_the_baseline():
     """The stages run with the packs of the recipe; the snapshot is that of the files."""
-    files = [RECORDINGS / "eurusd_ticks_two_vendors.parquet"]
+    files = [SHIPPED_TICKS / "eurusd_ticks_two_vendors.parquet"]
     data, report = build(RECIPE, RecordedTicks(files))
     want = make_dataset(record_gold(files), {"1m": 15})
     np.testing.assert_array_equal(data.x[data.at], want.x)
