@@ -5,6 +5,7 @@ files -> recorded ticks -> reconcile, bars, featurize, regime (in memory) -> gol
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.cross_join import cross_rows, decoded, with_cross
+from offline.datasets.clock import row_clock
+from offline.datasets.shares import actions_by_zone, closes_as_known, events_of, known_files
 from offline.features.sources import CROSS, source_of
 from offline.labels import STRETCH_MAX, forward_log_return
 from offline.recipes.scales import input_of, is_price
@@ -22,6 +25,7 @@ from processors.errors import ConfigError
 from processors.featurize.config import FeaturizeConfig
 from processors.featurize.stage import Featurize
 from processors.featurize.universe import UNIVERSE
+from processors.reference.actions.events import Action
 from processors.regime.config import RegimeConfig
 from processors.regime.stage import Regime
 from processors.runtime.batch import Columns
@@ -31,7 +35,7 @@ from processors.score.inputs import Input, input_matrix
 from processors.score.score import has_pack
 from processors.topology import build_chain
 from schemas.features import FOUNDING_PACK, Pack, load_pack
-from schemas.timeframes import TIMEFRAME_NS, TIMEFRAMES
+from schemas.timeframes import SESSION, TIMEFRAME_NS, TIMEFRAMES
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -158,14 +162,19 @@ def model_inputs(gold: Columns, pack: Pack) -> tuple[Input, ...]:
 
 def make_dataset(
     gold: Columns, horizon_bars: dict[str, int] | None = None, pack_id: str = FOUNDING_PACK,
-    cross: Columns | None = None,
+    cross: Columns | None = None, actions: tuple[Action, ...] | None = None,
 ) -> Dataset:  # fmt: skip
     """Return the labelled rows of gold rows in any order: warm, not stale, with a volatility and a whole horizon.
+
+    Horizons are those of a recipe that says nothing of them: void where rows are missing, and over closed hours unless
+    a bar is a session.
 
     Parameters
     ----------
     cross
         Rows of ``cross.v1``: what a pack of the cross-section is made of.
+    actions
+        Corporate actions, every revision, which are no moves; those of the files of ``MPS_FACTS`` where None.
 
     Raises
     ------
@@ -185,13 +194,17 @@ def make_dataset(
     if len(gold) == 0:
         raise ConfigError("training", "gold rows", 0, f"rows of {', '.join(timeframes)}: name more recorded ticks")
     # Codes differ from process to process: order by the texts.
-    symbol = np.array([STRINGS.text(int(c)) for c in np.unique(gold["symbol_id"])])
-    rank = {STRINGS.code(s): i for i, s in enumerate(sorted(symbol))}
+    symbols = tuple(sorted(STRINGS.text(int(c)) for c in np.unique(gold["symbol_id"])))
+    rank = {STRINGS.code(s): i for i, s in enumerate(symbols)}
     symbol_rank = np.array([rank[int(c)] for c in gold["symbol_id"]], np.int64)
     tf = np.array([int(np.flatnonzero(tf_code == c)[0]) for c in gold["tf"]], np.int64)
     order = np.lexsort((gold["ts"], tf, symbol_rank))
     gold, tf, symbol_rank = gold.take(order), tf[order], symbol_rank[order]
-    move, end_ns = _labels(gold, symbol_rank, tf, np.array([horizons[t] for t in timeframes], np.int64), timeframes)
+    told = actions_by_zone(events_of(known_files())) if actions is None else actions
+    move, end_ns = np.empty(len(gold)), np.empty(len(gold), np.int64)
+    for code, name in enumerate(timeframes):
+        here = tf == code
+        move[here], end_ns[here] = _labels(gold.take(here), symbol_rank[here], symbols, name, horizons[name], told)
     usable = (gold["warm"] != 0) & (gold["quality.stale"] == 0) & np.isfinite(move)
     if not usable.any():
         raise ConfigError("training", "labelled rows", 0, "warm rows with a whole horizon: name more recorded ticks")
@@ -209,15 +222,24 @@ def make_dataset(
     )  # fmt: skip
 
 
-def _labels(gold: Columns, symbol_rank: I64, tf: I64, horizon: I64, timeframes: tuple[str, ...]) -> tuple[F64, I64]:
-    """Return move and end of each row of rows sorted by symbol, timeframe and time."""
-    n = len(gold)
+def _labels(
+    gold: Columns, symbol: I64, symbols: tuple[str, ...], timeframe: str, horizon_bars: int, actions: tuple[Action, ...]
+) -> tuple[F64, I64]:
+    """Return move and end of each row of one timeframe, NaN and -1 where there is none; sorted by symbol and time."""
+    n, bar_ns = len(gold), TIMEFRAME_NS[timeframe]
     log_return, end_ns = np.empty(n), np.empty(n, np.int64)
-    bar_ns = np.array([TIMEFRAME_NS[t] for t in timeframes], np.int64)
+    ts = np.array(gold["ts"], np.int64)
     close, vol = (np.array(gold[f"meta.{name}"], np.float64) for name in ("close", "realized_vol"))
-    group = symbol_rank * len(timeframes) + tf
+    known = closes_as_known(ts, symbol, symbols, close, actions)
+    # No limit on the wall's clock: the market's own decides.
     forward_log_return(
-        np.array(gold["ts"], np.int64), group, close, bar_ns[tf], horizon[tf], STRETCH_MAX, log_return, end_ns
+        ts, symbol, known.close, np.full(n, bar_ns), np.full(n, horizon_bars), math.inf, log_return, end_ns
     )
-    unit = vol * np.sqrt(horizon[tf])
+    clock, end = row_clock(ts, symbol, symbols, timeframe), np.arange(n)
+    end[end_ns >= 0] += horizon_bars
+    void = clock.stretched(end, STRETCH_MAX * horizon_bars * bar_ns) | (known.surprises[end] != known.surprises)
+    if timeframe != SESSION:
+        void |= clock.over_closed(end)
+    log_return[void], end_ns[void] = np.nan, -1
+    unit = vol * np.sqrt(horizon_bars)
     return np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0), end_ns

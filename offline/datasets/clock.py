@@ -1,7 +1,7 @@
 """The time between rows as their market counts it: hours in which it is open, or sessions, apart from closed hours.
 
 A horizon over a weekend is no longer than one over a Tuesday; one over rows that are missing is. Called by
-``labelling``.
+``labelling`` for recipes and by ``offline.dataset`` for the baseline.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.sessions import sessions
+from processors.market_time import hours_open, sessions_closed
 from schemas.instruments import load_instruments
 from schemas.timeframes import SESSION, TIMEFRAME_NS
 
 I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,16 @@ class RowClock:
 
     open_ns: I64
     closed_ns: I64
+
+    def stretched(self, end: I64, limit_ns: float) -> Mask:
+        """Return whether the market is open for the limit or longer from each row to the row at ``end``: some miss."""
+        found: Mask = self.open_ns[end] - self.open_ns >= limit_ns
+        return found
+
+    def over_closed(self, end: I64) -> Mask:
+        """Return whether the market closes between each row and the row at ``end``."""
+        found: Mask = self.closed_ns[end] > self.closed_ns
+        return found
 
 
 def row_clock(ts_ns: I64, symbol: I64, symbols: Sequence[str], timeframe: str) -> RowClock:
@@ -65,19 +76,3 @@ def row_clock(ts_ns: I64, symbol: I64, symbols: Sequence[str], timeframe: str) -
         open_ns[begin + 1 : end] = np.cumsum(passed)
         closed_ns[begin + 1 : end] = np.cumsum(wall - passed)
     return RowClock(open_ns, closed_ns)
-
-
-def hours_open(calendar: str, ts_ns: I64) -> I64:
-    """Return how long a market has been open from the first session of its calendar to each time, nanoseconds."""
-    known = sessions(calendar)
-    before = np.r_[0, np.cumsum(known.close_ns - known.open_ns)]
-    at = np.searchsorted(known.open_ns, ts_ns, side="right") - 1
-    inside = np.minimum(ts_ns, known.close_ns[at]) - known.open_ns[at]
-    found: I64 = np.where(at < 0, 0, before[at] + inside)
-    return found
-
-
-def sessions_closed(calendar: str, ts_ns: I64) -> I64:
-    """Return how many sessions of a calendar have closed by each time."""
-    found: I64 = np.searchsorted(np.unique(sessions(calendar).session_close_ns), ts_ns, side="right").astype(np.int64)
-    return found

@@ -85,8 +85,8 @@ def make_labels(
     clock, bar_ns = row_clock(ts, symbol, symbols, recipe.universe.timeframe), TIMEFRAME_NS[recipe.universe.timeframe]
     void = {
         "label_after_end": after_end,
-        "label_stretched": clock.open_ns[end] - clock.open_ns >= spec.stretch_max * h * bar_ns,
-        "label_over_closed": (clock.closed_ns[end] > clock.closed_ns) & (not recipe.over_closed_hours),
+        "label_stretched": clock.stretched(end, spec.stretch_max * h * bar_ns),
+        "label_over_closed": clock.over_closed(end) & (not recipe.over_closed_hours),
         "split_in_horizon": known.surprises[end] != known.surprises,
         "label_flat": np.isnan(target),
     }

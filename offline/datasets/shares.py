@@ -3,7 +3,7 @@
     close      100  102 | 14.6 15.0     7 for 1 on the third day
     as known   100  102 | 102.2 105     no move of the price, no label either
 
-Called by ``labelling``; the arithmetic is that of ``processors.reference.actions``.
+Called by ``labelling`` and ``offline.dataset``; the arithmetic is that of ``processors.reference.actions``.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,17 +1,13 @@
-"""Views for research: resampled bars, gold rows joined as of a time, and what became of each signal.
+"""Views for research: resampled bars, and gold rows joined as of a time.
 
 SELECT * FROM ohlcv_resampled(minutes = 30) WHERE symbol_id = 'EURUSD:FX' AND complete ORDER BY ts
 SELECT ts, c, gold_ts, regime_label FROM bars_gold(tf = '1m', gold_tf = '1h') WHERE symbol_id = 'EURUSD:FX'
-SELECT tf, avg(hit), avg(covered), avg(interval_coverage) FROM signal_outcomes WHERE empty(gates) GROUP BY tf
 """
 
 # ruff: noqa: S608 - every name in a statement comes from our schemas, no value from outside
 
 from offline.warehouse.tables import Table
-from schemas.timeframes import MINUTE_NS, TIMEFRAME_NS
-
-STRETCH_MAX = 2.0
-"""As ``offline.labels`` has it, which needs a compiler to say so; a test compares them."""
+from schemas.timeframes import MINUTE_NS
 
 
 def ohlcv_resampled(ohlcv: str) -> str:
@@ -51,34 +47,4 @@ def bars_gold(database: str, ohlcv: str, gold: Table) -> str:
         f"FROM (SELECT * FROM ({ohlcv}) WHERE tf = {{tf:String}}) AS b "
         f"ASOF INNER JOIN (SELECT * FROM `{database}`.gold WHERE tf = {{gold_tf:String}}) AS g "
         "ON b.symbol_id = g.symbol_id AND b.ts >= g.ts"
-    )
-
-
-def signal_outcomes(database: str, ohlcv: str, signals: Table) -> str:
-    """Return the SELECT of each signal with what the bars say became of it at its horizon.
-
-    The horizon is so many later bars of symbol and timeframe, as for the labels that models learn from; null until
-    that bar is there, and where it took more than twice its length on the clock: a night or a weekend is another event.
-    """
-    fields = ", ".join(f"s.`{c.name}` AS `{c.name}`" for c in signals.columns if c.path)
-    numbered = (
-        "SELECT symbol_id, tf, ts, c, row_number() OVER (PARTITION BY symbol_id, tf ORDER BY ts) AS place "
-        f"FROM ({ohlcv})"
-    )
-    names, lengths = ", ".join(f"'{tf}'" for tf in TIMEFRAME_NS), ", ".join(map(str, TIMEFRAME_NS.values()))
-    # A bar by activity has no length on the clock, hence no limit.
-    limit = f"{STRETCH_MAX} * s.horizon_bars * transform(s.tf, [{names}], [{lengths}], {1 << 60})"
-    took = "toUnixTimestamp64Nano(assumeNotNull(o.end)) - toUnixTimestamp64Nano(s.ts)"
-    known = f"isNotNull(o.end) AND {took} <= {limit}"
-    realized = f"if({known}, log(o.close / b.c), NULL)"
-    return (
-        f"SELECT {fields}, if({known}, o.end, NULL) AS outcome_ts, b.c AS close, {realized} AS realized_return, "
-        f"if(s.score = 0, NULL, sign(s.score) * {realized}) AS gain, "
-        f"if(s.score = 0, NULL, (s.score > 0) = ({realized} > 0)) AS hit, "
-        f"({realized} >= s.interval_lo) AND ({realized} <= s.interval_hi) AS covered "
-        f"FROM `{database}`.signals AS s INNER JOIN ({numbered}) AS b "
-        "ON s.symbol_id = b.symbol_id AND s.tf = b.tf AND s.ts = b.ts "
-        "LEFT JOIN (SELECT symbol_id, tf, place, toNullable(ts) AS end, toNullable(c) AS close "
-        f"FROM ({numbered})) AS o "
-        "ON b.symbol_id = o.symbol_id AND b.tf = o.tf AND b.place + toUInt64(s.horizon_bars) = o.place"
     )

@@ -16,6 +16,7 @@ import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from offline.warehouse.calendars import fill_calendars
 from offline.warehouse.engine import QueryError, is_owned
 from offline.warehouse.migrate import migrate
 from offline.warehouse.tables import Table, tables
@@ -123,6 +124,7 @@ class Warehouse:
         by_name = {table.name: table for table in self.tables.values()}
         if {"bars", "gold", "signals", "freshness", "events"} <= by_name.keys():
             there = dict(self.query(f"SELECT name, comment FROM system.tables WHERE database = '{self.database}'"))
+            fill_calendars(self.command, self.insert, self.database, there)
             for name, (version, ddl) in view_ddl(self.database, by_name).items():
                 # Replaced only where it is another: on a full disk ClickHouse leaves an empty definition behind, and
                 # does not open the database any more.

@@ -14,7 +14,9 @@ SELECT * FROM ohlcv_adjusted(as_of = '2014-07-01', convention = 'ex_close') WHER
 import hashlib
 
 from offline.warehouse.adjusted import AS_OF, corporate_factors, ohlcv_adjusted
-from offline.warehouse.analyst import bars_gold, ohlcv_resampled, signal_outcomes
+from offline.warehouse.analyst import bars_gold, ohlcv_resampled
+from offline.warehouse.calendars import zones
+from offline.warehouse.outcomes import signal_outcomes
 from offline.warehouse.tables import Table
 
 _KEY = ("symbol_id", "tf", "ts")
@@ -28,16 +30,16 @@ def view_ddl(database: str, by_name: dict[str, Table]) -> dict[str, tuple[str, s
     by_name
         The tables by their names.
     """
-    bars = _ohlcv(database, by_name["bars"])
+    bars, events = _ohlcv(database, by_name["bars"]), _events_once(database, by_name["events"])
     return dict([
         _view(database, "ohlcv", bars),
         _view(database, "ohlcv_resampled", ohlcv_resampled(bars)),
         _view(database, "bars_gold", bars_gold(database, bars, by_name["gold"])),
-        _view(database, "signal_outcomes", signal_outcomes(database, bars, by_name["signals"])),
+        _view(database, "signal_outcomes", signal_outcomes(database, events, zones(), by_name["signals"])),
         _view(database, "gold_asof", _gold_asof(database, by_name["gold"])),
         _view(database, "signal_gates", _signal_gates(database, by_name["signals"])),
         _view(database, "freshness_now", _freshness_now(database, by_name["freshness"])),
-        _view(database, "events_once", _events_once(database, by_name["events"])),
+        _view(database, "events_once", events),
         _view(database, "corporate_factors", corporate_factors(database)),
         _view(database, "ohlcv_adjusted", ohlcv_adjusted(database, by_name["bars"])),
     ])  # fmt: skip

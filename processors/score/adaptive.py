@@ -9,8 +9,9 @@ of its symbol and timeframe later, by that row's close, before that row's own in
                  the score joins the last ones            reach = their 1 - alpha bound
 
 Rows are those that stand in windows (``score.in_window``), in order: a late row, one that comes again or a revised one
-is none of them, and neither is judged nor judges. A horizon that crosses a night or a hole has no outcome, as in
-training. A symbol begins with the scores of the calibration, so that its first interval is the model's own, about.
+is none of them, and neither is judged nor judges. A horizon over which the market shuts, or over a hole, has no
+outcome, as in training: the session calendar of the symbol tells both. A split is a move: the stage knows of none. A
+symbol begins with the scores of the calibration, so that its first interval is the model's own, about.
 """
 
 import math
@@ -20,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.runtime.batch import F64, Columns
+from processors.market_time import hours_open, sessions_closed
+from processors.runtime.batch import F64, I64, Columns
 from processors.runtime.state import Table, TableSpec
-from processors.score.adaptive_kernel import follow, reach_of
-from schemas.timeframes import TIMEFRAME_NS
+from processors.score.adaptive_kernel import advance, follow, reach_of
+from processors.times import LONG_AGO
+from schemas.instruments import load_instruments
+from schemas.timeframes import SESSION, TIMEFRAME_NS
 
 if TYPE_CHECKING:
     from processors.score.model import Model, ModelCard
@@ -36,7 +40,11 @@ STEP_MAX = 0.01
 STEP_OF_HORIZON = 0.045
 """The step is this over the horizon: a miss comes with those of its neighbours, whose labels share all but a bar, and
 together they must not take the level to nothing while the market is as it was."""
-_PER_SCORE = ("made_ts", "made_close", "made_unit", "made_middle", "made_half", "made_reach")
+WHATEVER = 1e6
+"""A card whose ``label_stretch_max`` is this or more has every horizon judged, also one over closed hours."""
+_CLOCK = ("last_ts", "last_market", "open_ns", "shut_ns")
+_OF_CLOCK = ("made_open", "made_shut")
+_PER_SCORE = (*_OF_CLOCK, "made_close", "made_unit", "made_middle", "made_half", "made_reach")
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -67,8 +75,10 @@ def interval_table(model: "Model") -> TableSpec:
     scores = np.array(card.adaptive_scores)
     row: list[Any] = [("alpha", "<f8"), ("reach", "<f8"), ("bars", "<i8"), ("judged", "<i8"), ("missed", "<i8")]
     row += [("recent", "<f8", (len(scores),))]
-    row += [(name, "<i8" if name == "made_ts" else "<f8", (horizon,)) for name in _PER_SCORE]
+    row += [(name, "<i8") for name in _CLOCK]
+    row += [(name, "<i8" if name in _OF_CLOCK else "<f8", (horizon,)) for name in _PER_SCORE]
     fresh = np.zeros((), np.dtype(row))
+    fresh["last_ts"] = LONG_AGO
     fresh["alpha"] = 1.0 - card.coverage
     fresh["recent"] = scores[turn_order(len(scores))]
     fresh["reach"] = reach_of(scores, 1.0 - card.coverage)
@@ -120,12 +130,32 @@ class Outcomes:
         slots[kept] = self.table.slots(*(np.ascontiguousarray(gold[c][kept], np.int64) for c in ("symbol_id", "tf")))
         # Fields of a structured array are views, and kernels take plain arrays.
         state = self.table.rows.view(np.ndarray)
+        ts, bar_ns = np.ascontiguousarray(gold["ts"], np.int64), TIMEFRAME_NS[tf]
+        open_at, shut_at = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        advance(
+            ts, _market_ns(gold, kept, tf), slots, bar_ns, tf == SESSION, *(state[name] for name in _CLOCK), open_at,
+            shut_at,
+        )  # fmt: skip
+        if card.label_stretch_max >= WHATEVER:
+            shut_at[:] = 0
         follow(
-            np.ascontiguousarray(gold["ts"], np.int64), np.ascontiguousarray(gold["meta.close"], np.float64), unit, low,
-            high, slots, 1.0 - card.coverage, card.adaptive_gamma,
-            card.label_stretch_max * horizon * TIMEFRAME_NS[tf], state["alpha"], state["reach"], state["bars"],
-            state["judged"], state["missed"], state["recent"], state["made_ts"], state["made_close"],
-            state["made_unit"], state["made_middle"], state["made_half"], state["made_reach"], self.table.dirty,
+            open_at, shut_at, np.ascontiguousarray(gold["meta.close"], np.float64), unit, low, high, slots,
+            1.0 - card.coverage, card.adaptive_gamma, card.label_stretch_max * horizon * bar_ns, state["alpha"],
+            state["reach"], state["bars"], state["judged"], state["missed"], state["recent"],
+            *(state[name] for name in _PER_SCORE), self.table.dirty,
         )  # fmt: skip
         told = (kept & signal & (unit > 0))[signal]
         return np.where(told[:, None], np.stack([low[signal], high[signal]], axis=1), own)
+
+
+def _market_ns(gold: Columns, kept: NDArray[np.bool_], tf: str) -> I64:
+    """Return how long the market of each row in series has been open, or its sessions as bars, shape (n,); 0 else."""
+    known, found = load_instruments(), np.zeros(len(gold), np.int64)
+    rows, ts = np.flatnonzero(kept), np.asarray(gold["ts"], np.int64)
+    calendar = known.calendar[known.row_of(np.asarray(gold["symbol_id"], np.int64)[rows])]
+    for number in np.unique(calendar):
+        name, here = known.calendars[number], rows[calendar == number]
+        found[here] = (
+            sessions_closed(name, ts[here]) * TIMEFRAME_NS[tf] if tf == SESSION else hours_open(name, ts[here])
+        )
+    return found

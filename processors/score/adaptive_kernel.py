@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from processors.times import LONG_AGO
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -89,17 +91,58 @@ def judge(
 
 
 @njit(cache=True)
+def advance(
+    ts_ns: I64, market_ns: I64, slots: I32, bar_ns: int, of_sessions: bool, last_ts: I64, last_market: I64,
+    open_ns: I64, shut_ns: I64, open_at: I64, shut_at: I64,
+) -> None:  # fmt: skip
+    """Set the market's two clocks of each slot to each row's time: from row to row at least a bar passes while open.
+
+    As ``offline.datasets.clock`` has it for labels, one row after another.
+
+    Parameters
+    ----------
+    ts_ns, market_ns
+        Shape (n,), rows in order within each slot: end of the bar, and how long its market has been open by then, or
+        as many bars as sessions have closed.
+    slots
+        As ``follow`` has them.
+    bar_ns
+        Length of a bar.
+    of_sessions
+        Whether a bar is a session: a whole bar passes from row to row then, and no time is shut.
+    last_ts, last_market, open_ns, shut_ns
+        The state, by slot: the row before, ``LONG_AGO`` where there is none, and the clocks since the first one.
+    open_at, shut_at
+        Shape (n,), filled: the clocks at each row.
+    """
+    for i in range(len(slots)):
+        s = slots[i]
+        if s < 0:
+            continue
+        if last_ts[s] != LONG_AGO:
+            wall = ts_ns[i] - last_ts[s]
+            passed = max(market_ns[i] - last_market[s], bar_ns if of_sessions else min(wall, bar_ns))
+            open_ns[s] += passed
+            shut_ns[s] += 0 if of_sessions else wall - passed
+        last_ts[s], last_market[s] = ts_ns[i], market_ns[i]
+        open_at[i], shut_at[i] = open_ns[s], shut_ns[s]
+
+
+@njit(cache=True)
 def follow(
-    ts_ns: I64, close: F64, unit: F64, low: F64, high: F64, slots: I32, target: float, gamma: float, span_ns_max: float,
-    alpha: F64, reach: F64, bars: I64, judged: I64, missed: I64, recent: F64, made_ts: I64, made_close: F64,
-    made_unit: F64, made_middle: F64, made_half: F64, made_reach: F64, dirty: NDArray[np.uint8],
+    open_at: I64, shut_at: I64, close: F64, unit: F64, low: F64, high: F64, slots: I32, target: float, gamma: float,
+    open_ns_max: float, alpha: F64, reach: F64, bars: I64, judged: I64, missed: I64, recent: F64, made_open: I64,
+    made_shut: I64, made_close: F64, made_unit: F64, made_middle: F64, made_half: F64, made_reach: F64,
+    dirty: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Judge the interval of the row a horizon ago by each row's close, then make this row's own.
 
     Parameters
     ----------
-    ts_ns, close
-        Shape (n,), rows in order within each slot.
+    open_at, shut_at
+        Shape (n,), the clocks of ``advance``; rows in order within each slot.
+    close
+        Shape (n,).
     unit
         Shape (n,), log return that is one unit of a move.
     low, high
@@ -108,30 +151,32 @@ def follow(
         Shape (n,), whose row it is; -1 where it is no row of a series, and is left alone.
     target, gamma
         Share that may lie outside, and size of a step.
-    span_ns_max
-        A horizon that takes longer has no outcome: its interval is never judged.
+    open_ns_max
+        A horizon over which the market is open so long, or shut at all, has no outcome: its interval is never judged.
     alpha, reach, bars, judged, missed, recent
         The state, by slot: level, score that the next interval reaches to, rows so far, intervals judged, how many of
         them missed, and the last scores, shape (n_slots, n_recent): score m at m % n_recent.
-    made_ts, made_close, made_unit, made_middle, made_half, made_reach
+    made_open, made_shut, made_close, made_unit, made_middle, made_half, made_reach
         Shape (n_slots, horizon), intervals that wait: that of row b at b % horizon; its reach is NaN where none does.
     dirty
         Set where the state has changed.
     """
-    horizon = made_ts.shape[1]
+    horizon = made_open.shape[1]
     for i in range(len(slots)):
         s = slots[i]
         if s < 0:
             continue
         at = bars[s] % horizon
-        if not math.isnan(made_reach[s, at]) and ts_ns[i] - made_ts[s, at] <= span_ns_max:
+        whole = open_at[i] - made_open[s, at] < open_ns_max and shut_at[i] == made_shut[s, at]
+        if whole and not math.isnan(made_reach[s, at]):
             judge(
                 np.log(close[i] / made_close[s, at]) / made_unit[s, at], made_middle[s, at], made_half[s, at],
                 made_reach[s, at], s, target, gamma, alpha, reach, judged, missed, recent,
             )  # fmt: skip
         made_reach[s, at] = np.nan
         if not math.isnan(low[i]):
-            made_ts[s, at], made_close[s, at], made_unit[s, at] = ts_ns[i], close[i], unit[i]
+            made_open[s, at], made_shut[s, at] = open_at[i], shut_at[i]
+            made_close[s, at], made_unit[s, at] = close[i], unit[i]
             made_middle[s, at], made_half[s, at] = middle_and_half(low[i], high[i])
             made_reach[s, at] = reach[s]
             low[i], high[i] = bounds_of(made_middle[s, at], made_half[s, at], reach[s])

@@ -110,7 +110,8 @@ class ModelCard:
     adaptive_scores
         Scores of calibration rows, ascending, that each symbol begins with: see ``processors.score.adaptive``.
     label_stretch_max
-        A horizon that takes more than this times its bars on the clock has no outcome.
+        A horizon that takes this times its bars or more with the market open, or over which it shuts, has no outcome;
+        from ``adaptive.WHATEVER`` on every one has.
     """
 
     name: str

@@ -1,16 +1,11 @@
-"""The views for research on real bars and gold rows, against obvious loops and the labels that models learn from."""
+"""The views for research on real bars and gold rows, against obvious loops."""
 
-import math
-
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from offline.labels import STRETCH_MAX, forward_log_return
-from offline.warehouse import analyst
 from offline.warehouse.client import Warehouse
-from schemas.timeframes import MINUTE_NS, TIMEFRAME_NS
-from tests.offline.warehouse.small import HORIZON, fill
+from schemas.timeframes import MINUTE_NS
+from tests.offline.warehouse.small import fill
 
 
 @pytest.fixture(scope="module")
@@ -84,37 +79,3 @@ def test_a_bar_is_joined_with_the_row_that_was_there(filled):
     )
     assert len(rows) == len(expected) > 100
     assert set(rows) == expected
-
-
-def test_outcomes_are_the_labels_that_models_learn_from(filled):
-    """Return and time at the horizon, void across a hole and open at the end, hit, gain and coverage of each signal."""
-    warehouse, bars, _, signals = filled
-    assert analyst.STRETCH_MAX == STRETCH_MAX
-    expected = {}
-    for tf, horizon in HORIZON.items():
-        rows = [r for (_, of, _), r in latest(bars).items() if of == tf]
-        symbols = {s: i for i, s in enumerate(sorted({r["symbol_id"] for r in rows}))}
-        n = len(rows)
-        ts = np.array([r["ts_ns"] for r in rows])
-        value, end = np.empty(n), np.empty(n, np.int64)
-        forward_log_return(ts, np.array([symbols[r["symbol_id"]] for r in rows]), np.array([r["c"] for r in rows]),
-                           np.full(n, TIMEFRAME_NS[tf]), np.full(n, horizon), STRETCH_MAX, value, end)  # fmt: skip
-        expected |= {(r["symbol_id"], tf, r["ts_ns"]): (v, e) for r, v, e in zip(rows, value, end, strict=True)}
-    rows = warehouse.query(
-        "SELECT symbol_id, tf, toUnixTimestamp64Nano(ts), realized_return, toUnixTimestamp64Nano(outcome_ts), score, "
-        "hit, gain, covered, interval_lo, interval_hi FROM mps.signal_outcomes"
-    )
-    assert len(rows) == signals.num_rows
-    known = 0
-    for symbol, tf, ts, value, end, score, hit, gain, covered, lo, hi in rows:
-        v, e = expected[symbol, tf, ts]
-        if math.isnan(v):
-            assert (value, end, hit, gain, covered) == (None, None, None, None, None)
-            continue
-        known += 1
-        assert value == pytest.approx(v, rel=1e-12, abs=1e-15)
-        assert end == e
-        assert covered == (lo <= value <= hi)
-        assert hit == (None if score == 0 else (score > 0) == (value > 0))
-        assert gain == (None if score == 0 else math.copysign(1, score) * value)
-    assert 0 < known < len(rows)
