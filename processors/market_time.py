@@ -31,7 +31,8 @@ def sessions_closed(calendar: str, ts_ns: I64) -> I64:
 @cache
 def _open_before(calendar: str) -> I64:
     known = sessions(calendar)
-    return np.r_[0, np.cumsum(known.close_ns - known.open_ns)]
+    found: I64 = np.r_[0, np.cumsum(known.close_ns - known.open_ns)]
+    return found
 
 
 @cache

@@ -132,17 +132,19 @@ class Outcomes:
         state = self.table.rows.view(np.ndarray)
         ts, bar_ns = np.ascontiguousarray(gold["ts"], np.int64), TIMEFRAME_NS[tf]
         open_at, shut_at = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        last_ts, last_market, open_ns, shut_ns = (state[name] for name in _CLOCK)
         advance(
-            ts, _market_ns(gold, kept, tf), slots, bar_ns, tf == SESSION, *(state[name] for name in _CLOCK), open_at,
-            shut_at,
+            ts, _market_ns(gold, kept, tf), slots, bar_ns, tf == SESSION, last_ts, last_market, open_ns, shut_ns,
+            open_at, shut_at,
         )  # fmt: skip
         if card.label_stretch_max >= WHATEVER:
             shut_at[:] = 0
         follow(
             open_at, shut_at, np.ascontiguousarray(gold["meta.close"], np.float64), unit, low, high, slots,
             1.0 - card.coverage, card.adaptive_gamma, card.label_stretch_max * horizon * bar_ns, state["alpha"],
-            state["reach"], state["bars"], state["judged"], state["missed"], state["recent"],
-            *(state[name] for name in _PER_SCORE), self.table.dirty,
+            state["reach"], state["bars"], state["judged"], state["missed"], state["recent"], state["made_open"],
+            state["made_shut"], state["made_close"], state["made_unit"], state["made_middle"], state["made_half"],
+            state["made_reach"], self.table.dirty,
         )  # fmt: skip
         told = (kept & signal & (unit > 0))[signal]
         return np.where(told[:, None], np.stack([low[signal], high[signal]], axis=1), own)
