@@ -14,15 +14,14 @@ from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Trained
 from offline.training.parts import Parts
-from processors.score.adaptive import recent_of, step_of
+from processors.score.adaptive import WHATEVER, recent_of, step_of
 from processors.score.adaptive_kernel import HALF_MIN
 from processors.score.validity import strangeness_of
+from schemas.timeframes import SESSION
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-WHATEVER = 1e6
-"""Times its bars that a horizon may take where no limit is meant."""
 VALIDITY_SCORES_MAX = 999
 """The p-value is told to a thousandth."""
 SPREAD_LEVEL = 0.99
@@ -36,13 +35,14 @@ def card_fields(recipe: ModelRecipe, data: TrainingSet, parts: Parts, trained: T
     centre, scale = spread_of(x[parts.fit])
     strange = strangeness_of(x[parts.calibrate], centre, scale)
     adaptive = recipe.conformal.adaptive
+    over_nights = recipe.over_closed_hours and recipe.universe.timeframe != SESSION
     return {
         "validity_centre": tuple(centre.tolist()), "validity_scale": tuple(scale.tolist()),
         "validity_scores": tuple(thinned(strange, VALIDITY_SCORES_MAX).tolist()),
         "adaptive_gamma": step_of(recipe.label.horizon_bars) if adaptive else 0.0,
         "adaptive_scores": tuple(interval_scores(data, parts.calibrate, trained).tolist()) if adaptive else (),
-        # The stream has no calendar at hand: a horizon that may run over closed hours is judged however long it takes.
-        "label_stretch_max": WHATEVER if recipe.over_closed_hours else recipe.label.stretch_max,
+        # Of daily bars sessions are counted; a horizon in bars of a day that may run over the night has no limit.
+        "label_stretch_max": WHATEVER if over_nights else recipe.label.stretch_max,
     }  # fmt: skip
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from offline.datasets.labelling import make_labels
 from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
-from offline.training import conformal
 from offline.training.adaptive import adaptive_intervals
 from processors.score.adaptive import TABLE, WHATEVER, step_of
 from processors.score.stage import ScoreStage
@@ -99,7 +98,6 @@ def test_symbols_of_several_calendars_share_a_batch():
 
 def test_a_card_without_a_limit_has_every_interval_judged():
     """Over closed hours and holes alike, as files of before have it whose recipe lets a horizon run over them."""
-    assert WHATEVER == conformal.WHATEVER
     gold = made_rows("XNYS", "15m")
     _, state = signals_of(model_of("15m", label_stretch_max=WHATEVER), gold)
     assert state[TABLE].rows[0]["judged"] == len(gold) - HORIZON["15m"]

@@ -17,6 +17,8 @@ from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from offline.training.returns import Market, Said
 
 RETURNS, REPORT, RECEIPT = "returns.parquet", "report.json", "receipt.json"
@@ -75,10 +77,8 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     ConfigError
         The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
     """
-    from offline.labels import STRETCH_MAX, forward_log_return
     from offline.registry.registry import Registry
     from offline.training.returns import Said
-    from schemas.timeframes import TIMEFRAME_NS
 
     scores, made_by = read_scores(file)
     model = Registry().load(made_by["model"], str(made_by["version"]))
@@ -90,18 +90,12 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     assert not len(ts_ns) or int(ts_ns.min()) > made_by["trained_until_ns"], "a scored row was seen in training"
     symbols = tuple(sorted(scores.column("symbol_id").unique().to_pylist()))
     market, vol = _market(symbols, tf, made_by["snapshot"], lake)
-    m = len(market.ts_ns)
-    value, end_ns = np.empty(m), np.empty(m, np.int64)
-    forward_log_return(
-        market.ts_ns, market.symbol, market.close, np.full(m, TIMEFRAME_NS[tf]), np.full(m, horizon),
-        card.label_stretch_max or STRETCH_MAX, value, end_ns,
-    )  # fmt: skip
+    end = horizon_ends(market, horizon, card.label_stretch_max)
     row = {key: i for i, key in enumerate(zip(market.symbol.tolist(), market.ts_ns.tolist(), strict=True))}
     code = {s: i for i, s in enumerate(symbols)}
     asked = zip(scores.column("symbol_id").to_pylist(), ts_ns.tolist(), strict=True)
     begin = np.array([row[code[symbol], at] for symbol, at in asked], np.int64)
-    # A horizon that crosses a night or a hole has no outcome, as in training; one that has not ended has none yet.
-    known = np.flatnonzero(np.isfinite(value[begin]))
+    known = np.flatnonzero(end[begin] >= 0)
     if not len(known):
         raise ConfigError(str(file), "rows whose horizon has ended", 0, "scores of rows with later rows behind them")
     known = known[np.lexsort((market.symbol[begin[known]], ts_ns[known]))]
@@ -110,9 +104,32 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
         0.5 * (card.gain_vols[tf][place] + card.loss_vols[tf][place])
         for place in (card.regimes.index(label) for label in scores.column("regime").take(known).to_pylist())
     ]
-    said = Said(at, market.ends(at, end_ns[at]), probability[known], vol[at] * np.sqrt(horizon), np.array(size),
+    said = Said(at, end[at], probability[known], vol[at] * np.sqrt(horizon), np.array(size),
                 np.zeros(len(at), np.int64))  # fmt: skip
     return market, said, made_by
+
+
+def horizon_ends(market: "Market", horizon_bars: int, stretch_max: float) -> "NDArray[np.int64]":
+    """Return the row at which the horizon of each row ends, shape (n,); -1 where it has not ended, or has no outcome.
+
+    As in training: none where rows are missing, or the market shuts, unless the model's labels run over that.
+    """
+    from offline.datasets.clock import row_clock
+    from offline.labels import STRETCH_MAX
+    from processors.score.adaptive import WHATEVER
+    from schemas.timeframes import SESSION, TIMEFRAME_NS
+
+    n, limit = len(market.ts_ns), stretch_max or STRETCH_MAX
+    rows = np.arange(n)
+    ends = rows + horizon_bars
+    within = (ends < n) & (market.symbol[np.minimum(ends, n - 1)] == market.symbol)
+    end = np.where(within, ends, rows)
+    clock = row_clock(market.ts_ns, market.symbol, market.symbols, market.timeframe)
+    void = clock.stretched(end, limit * horizon_bars * TIMEFRAME_NS[market.timeframe])
+    if market.timeframe != SESSION and limit < WHATEVER:
+        void |= clock.over_closed(end)
+    found: NDArray[np.int64] = np.where(within & ~void, end, -1)
+    return found
 
 
 def _market(symbols: tuple[str, ...], tf: str, snapshot: str, lake: str | None) -> "tuple[Market, np.ndarray]":
