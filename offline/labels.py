@@ -8,8 +8,8 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 STRETCH_MAX = 2.0
-"""A horizon of h bars that takes more than this times h bar lengths on the clock crosses a weekend, a night or a hole
-in the recording: it is another event than the one that is predicted, and the label is void."""
+"""A horizon of h bars over which the market is open for this times h bar lengths, or longer, lacks rows: it is another
+event than the one that is predicted, and the label is void."""
 ROUNDING = 1e-9
 """Far above what rounding does to a price, far below what a barrier is away from it."""
 
@@ -31,7 +31,7 @@ def forward_log_return(
     tf_ns, horizon_bars
         Shape (n,): length of a bar and h.
     stretch_max
-        See ``STRETCH_MAX``.
+        Times its bars that a horizon may take on the clock on the wall, at most.
     value, end_ns
         Shape (n,), filled: NaN and -1 where the group ends before, or the label is void.
     """

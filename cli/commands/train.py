@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,7 @@ def _until_ns(text: str | None) -> int | None:
     except ValueError:
         raise ConfigError("--until", "time", text, "an ISO time, for example 2014-05-05T12:00") from None
     at = at.replace(tzinfo=at.tzinfo or UTC)
-    return int(at.timestamp()) * 1_000_000_000
+    return int(np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "ns").astype(np.int64))
 
 
 def _table(report: dict[str, Any]) -> Table:

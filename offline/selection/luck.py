@@ -1,8 +1,8 @@
 """What the best of so many trials would look like without skill.
 
 Each function takes all trials of an experiment as the registry has them: leaving out the bad ones is what these
-measures are there against. Left out, and told, are those whose models knew later rows (k-fold, combinatorial) where
-returns are held against each other: nobody could have earned them. As tries they count.
+measures are there against. Where returns are held against each other, those whose models knew later rows (k-fold,
+combinatorial) are left out, and told, unless all are such: nobody could have earned them. As tries they count.
 """
 
 import math

@@ -35,15 +35,22 @@ def card_fields(recipe: ModelRecipe, data: TrainingSet, parts: Parts, trained: T
     centre, scale = spread_of(x[parts.fit])
     strange = strangeness_of(x[parts.calibrate], centre, scale)
     adaptive = recipe.conformal.adaptive
-    over_nights = recipe.over_closed_hours and recipe.universe.timeframe != SESSION
     return {
         "validity_centre": tuple(centre.tolist()), "validity_scale": tuple(scale.tolist()),
         "validity_scores": tuple(thinned(strange, VALIDITY_SCORES_MAX).tolist()),
         "adaptive_gamma": step_of(recipe.label.horizon_bars) if adaptive else 0.0,
         "adaptive_scores": tuple(interval_scores(data, parts.calibrate, trained).tolist()) if adaptive else (),
-        # Of daily bars sessions are counted; a horizon in bars of a day that may run over the night has no limit.
-        "label_stretch_max": WHATEVER if over_nights else recipe.label.stretch_max,
+        "label_stretch_max": stretch_of(recipe),
     }  # fmt: skip
+
+
+def stretch_of(recipe: ModelRecipe) -> float:
+    """Return what the card says of horizons: of daily bars sessions are counted, over nights nothing is.
+
+    A card has one number for both: horizons of bars within a day that may run over nights are judged however long.
+    """
+    over_nights = recipe.over_closed_hours and recipe.universe.timeframe != SESSION
+    return WHATEVER if over_nights else recipe.label.stretch_max
 
 
 def spread_of(x: NDArray[np.float32]) -> tuple[F64, F64]:

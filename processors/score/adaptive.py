@@ -86,6 +86,13 @@ def interval_table(model: "Model") -> TableSpec:
     return TableSpec(TABLE, fresh, 2, model.sha256, renewed=True)
 
 
+def prepare() -> None:
+    """Build the calendars of all instruments: a second each, which no batch should wait for."""
+    for name in load_instruments().calendars:
+        hours_open(name, np.zeros(1, np.int64))
+        sessions_closed(name, np.zeros(1, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """The intervals of a partition's symbols, and which rows of a batch are in order.

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from processors.runtime.batch import F64, I64, Columns
 from processors.runtime.layout import Layout, layout_of
-from processors.runtime.state import as_records
 from processors.runtime.strings import STRINGS
 from processors.score import kernel as k
 from processors.score.adaptive import Outcomes
@@ -17,8 +16,7 @@ from processors.score.config import ScoreConfig
 from processors.score.costs import Costs, costs_of
 from processors.score.inputs import input_matrix
 from processors.score.model import Model, Outputs
-from processors.score.window import Windows, spread, windows_of
-from processors.times import LONG_AGO
+from processors.score.window import Windows
 from schemas.features import pack_ref
 from schemas.instruments import Instruments, load_instruments
 from schemas.registry import load_registry
@@ -138,27 +136,6 @@ def in_window(fate: I64) -> NDArray[np.bool_]:
 def in_order_rows(fate: I64) -> I64:
     """Return the positions of rows whose order is looked at: those without a model or with a fault are not."""
     return np.flatnonzero((fate < UNKNOWN_SYMBOL) & (fate != NO_MODEL))
-
-
-def windows_of_gold(model: Model, gold: Columns) -> Windows:
-    """Return the windows of gold rows as the stage has them when it reads these rows from scratch.
-
-    Parameters
-    ----------
-    gold
-        n rows in the order of the log, of any symbols and timeframes.
-    """
-    fate = fates(model, gold, load_instruments())
-    _, group = np.unique(np.stack([_ints(gold, "symbol_id"), _ints(gold, "tf")]), axis=1, return_inverse=True)
-    group = group.reshape(-1)
-    looked_at = in_order_rows(fate)
-    ok = np.ones(len(looked_at), np.uint8)
-    newest = np.full(len(gold), LONG_AGO, [("ts_ns", "<i8")])
-    ts, slots = np.ascontiguousarray(_ints(gold, "ts")[looked_at]), group[looked_at].astype(np.int32)
-    k.in_order(ts, slots, as_records(newest), np.zeros(len(gold), np.uint8), ok)
-    fresh = looked_at[ok != 0]
-    kept = fresh[in_window(fate[fresh])]
-    return spread(windows_of(input_matrix(gold.take(kept), model.card.inputs), group[kept]), kept, len(gold))
 
 
 def has_pack(gold: Columns, pack_id: str, pack_hash: str) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from processors.runtime.stage import OUT_OF_ORDER, Output, Rejected, Stage
 from processors.runtime.state import State, TableSpec
 from processors.runtime.strings import STRINGS
 from processors.score.adaptive import TABLE as INTERVALS
-from processors.score.adaptive import Outcomes, interval_table
+from processors.score.adaptive import Outcomes, interval_table, prepare
 from processors.score.config import ScoreConfig
 from processors.score.inputs import input_matrix
 from processors.score.kernel import in_order
@@ -144,6 +144,8 @@ def build() -> Stage:
     """
     model = load_model()
     model.check(layout_of(load_registry().current("gold.v1").schema), served_packs())
+    if model.card.adaptive_gamma:
+        prepare()
     return ScoreStage(model, ScoreConfig.from_environment())
 
 

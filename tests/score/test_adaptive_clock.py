@@ -8,6 +8,7 @@ import pytest
 from offline.datasets.labelling import make_labels
 from offline.recipes.recipe import LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
 from offline.training.adaptive import adaptive_intervals
+from offline.training.conformal import stretch_of
 from processors.score.adaptive import TABLE, WHATEVER, step_of
 from processors.score.stage import ScoreStage
 from schemas.timeframes import TIMEFRAME_NS
@@ -34,20 +35,25 @@ def made_rows(calendar, tf, seed=0):
     return gold
 
 
-def model_of(tf, **more):
-    """Return a model of a timeframe whose intervals follow."""
+def recipe_of(tf):
+    """Return a recipe with all defaults."""
+    return ModelRecipe(
+        "t", LabelSpec(HORIZON[tf]), UniverseSpec(tf), ModelSpec("linear"), feature_packs=("core_value_v1",)
+    )
+
+
+def model_of(tf, label_stretch_max=None):
+    """Return a model of a timeframe whose intervals follow, by the card that training writes."""
     sizes, horizon = {tf: (0.8, 0.7, 0.9)}, HORIZON[tf]
     return adaptive_model(
-        horizon_bars={tf: horizon}, gain_vols=sizes, loss_vols=sizes, adaptive_gamma=step_of(horizon), **more
-    )
+        horizon_bars={tf: horizon}, gain_vols=sizes, loss_vols=sizes, adaptive_gamma=step_of(horizon),
+        label_stretch_max=label_stretch_max or stretch_of(recipe_of(tf)),
+    )  # fmt: skip
 
 
 def labels_of(calendar, tf, gold):
     """Return moves of a recipe with all defaults, NaN where void, and when each is known."""
-    recipe = ModelRecipe(
-        "t", LabelSpec(HORIZON[tf]), UniverseSpec(tf), ModelSpec("linear"), feature_packs=("core_value_v1",)
-    )
-    found = make_labels(recipe, gold, np.zeros(len(gold), np.int64), (SYMBOLS[calendar],))
+    found = make_labels(recipe_of(tf), gold, np.zeros(len(gold), np.int64), (SYMBOLS[calendar],))
     void = np.logical_or.reduce([rows for why, rows in found.void.items() if why != "label_flat"])
     known = np.where(void, np.iinfo(np.int64).max, found.end_ns)
     # A void label holds none up.

@@ -13,11 +13,11 @@ from processors.score import window_kernel
 from processors.score.config import ScoreConfig
 from processors.score.inputs import Input, input_matrix
 from processors.score.model import Model
-from processors.score.score import BAD_VALUE, FATES, SIGNAL, score_rows, windows_of_gold
+from processors.score.score import BAD_VALUE, FATES, SIGNAL, score_rows
 from processors.score.stage import ScoreStage
 from schemas.registry import load_registry
 from tests.score.gold_rows import PACK, concat, make_gold
-from tests.score.windowed import BARS, naive_logits, windowed_bytes, windowed_model
+from tests.score.windowed import BARS, naive_logits, windowed_bytes, windowed_model, windows_of_gold
 
 CONFIG = ScoreConfig()
 N = 60

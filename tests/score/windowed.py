@@ -8,8 +8,15 @@ from offline.models.deep.fitted import DeepFitted
 from offline.models.deep.nbeats import NbeatsParameters
 from offline.models.deep.scaling import fit_scaling
 from offline.models.deep.tft import TftParameters
+from processors.runtime.batch import Columns
+from processors.runtime.state import as_records
 from processors.score.inputs import Input, input_matrix
+from processors.score.kernel import in_order
 from processors.score.model import Model, ModelCard
+from processors.score.score import fates, in_order_rows, in_window
+from processors.score.window import Windows, spread, windows_of
+from processors.times import LONG_AGO
+from schemas.instruments import load_instruments
 
 BARS = 6
 NAMES = (
@@ -51,3 +58,24 @@ def naive_logits(model, x):
         one = np.repeat(x[None, i + 1 - bars : i + 1], size, axis=0)
         out[i] = model.session.run(["logit"], {"x": one})[0][0, 0]
     return out
+
+
+def windows_of_gold(model: Model, gold: Columns) -> Windows:
+    """Return the windows of gold rows as the stage has them when it reads these rows from scratch.
+
+    Parameters
+    ----------
+    gold
+        n rows in the order of the log, of any symbols and timeframes.
+    """
+    fate = fates(model, gold, load_instruments())
+    _, group = np.unique(np.stack([gold["symbol_id"], gold["tf"]]), axis=1, return_inverse=True)
+    group = group.reshape(-1)
+    looked_at = in_order_rows(fate)
+    ok = np.ones(len(looked_at), np.uint8)
+    newest = np.full(len(gold), LONG_AGO, [("ts_ns", "<i8")])
+    ts, slots = np.ascontiguousarray(gold["ts"][looked_at]), group[looked_at].astype(np.int32)
+    in_order(ts, slots, as_records(newest), np.zeros(len(gold), np.uint8), ok)
+    fresh = looked_at[ok != 0]
+    kept = fresh[in_window(fate[fresh])]
+    return spread(windows_of(input_matrix(gold.take(kept), model.card.inputs), group[kept]), kept, len(gold))

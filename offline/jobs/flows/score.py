@@ -1,9 +1,11 @@
-"""Gold rows of the lake at a snapshot through a registered version, by the function that the score stage calls.
+"""Gold rows of the lake at a snapshot through a registered version, by the score stage itself.
 
-Rows that training has seen have the fate ``in_sample`` there and here, so they are never scored.
+So a row that training has seen is never scored, one that comes again is scored once, and intervals follow their misses,
+from the first row of the snapshot on.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 META = b"mps.scores"
 """Key of the file's metadata: model, version, digest and end of training, snapshot of the rows."""
 FILE = "scores.parquet"
+BATCH_ROWS = 1 << 16
 _NUMBERS = {
     "prob_up": "prob_up", "score": "score", "expected_return": "expected_return", "interval_lo": "interval.lo",
     "interval_hi": "interval.hi", "nav_frac": "sizing.nav_frac",
@@ -63,7 +66,7 @@ def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ..
     from offline.lake.tables import lake_table
     from offline.registry.registry import Registry
     from processors.score.config import ScoreConfig
-    from processors.score.score import FATES, score_rows, windows_of_gold
+    from processors.score.stage import ScoreStage
 
     loaded = Registry().load(model, str(chosen["version"]))
     wanted = Wanted(symbols=symbols or None, timeframes=list(loaded.card.horizon_bars))
@@ -71,33 +74,45 @@ def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ..
     rows = read(lake_at(lake), "gold", wanted, chosen["snapshot"]).sort_by([("_partition", "ascending"),
                                                                            ("_offset", "ascending")])  # fmt: skip
     gold = columns_of(rows, lake_table("gold"))
-    windows = windows_of_gold(loaded, gold) if loaded.card.window_bars > 1 else None
-    scored = score_rows(loaded, ScoreConfig.from_environment(), gold, windows)
+    stage, fates, parts = ScoreStage(loaded, ScoreConfig.from_environment()), Counter[str](), []
+    state = stage.open()
+    for begin in range(0, len(gold), BATCH_ROWS):
+        made = stage.step(state, gold.take(slice(begin, begin + BATCH_ROWS)))
+        parts.append(made.records["signals.v1"])
+        fates.update(made.counts)
     told = {**chosen, "trained_until_ns": loaded.card.trained_until_ns}
-    write_bytes(out, parquet_of(scored.signals, told))
-    fates = {FATES[code]: int(n) for code, n in enumerate(np.bincount(scored.fate, minlength=len(FATES))) if n}
-    return {"file": str(out), "rows": len(scored.signals), "fates": fates}
+    write_bytes(out, parquet_of(parts, told))
+    return {"file": str(out), "rows": sum(map(len, parts)), "fates": dict(fates)}
 
 
-def parquet_of(signals: "Columns", told: dict[str, Any]) -> bytes:
+def parquet_of(parts: "list[Columns]", told: dict[str, Any]) -> bytes:
     """Return signals as a Parquet file that says what made them, sorted by symbol, timeframe and time."""
     import io
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from processors.runtime.strings import STRINGS
-
-    columns: dict[str, Any] = {
-        out: pa.array([STRINGS.text(int(code)) for code in np.asarray(signals[name])], pa.string())
-        for out, name in _TEXTS.items()
-    }
-    columns |= {out: pa.array(np.asarray(signals[name], np.int64)) for out, name in _WHOLE.items()}
-    columns |= {out: pa.array(np.asarray(signals[name], np.float64)) for out, name in _NUMBERS.items()}
-    table: pa.Table = pa.table(columns).sort_by([(n, "ascending") for n in ("symbol_id", "tf", "ts_ns")])
+    schema = pa.schema(
+        [(n, pa.string()) for n in _TEXTS] + [(n, pa.int64()) for n in _WHOLE] + [(n, pa.float64()) for n in _NUMBERS]
+    )
+    table = pa.concat_tables([schema.empty_table(), *(_table_of(part, schema) for part in parts)])
+    table = table.sort_by([(n, "ascending") for n in ("symbol_id", "tf", "ts_ns")])
     out = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({META: json.dumps(told, sort_keys=True)}), out, compression="zstd")
     return out.getvalue()
+
+
+def _table_of(signals: "Columns", schema: "pa.Schema") -> "pa.Table":
+    import pyarrow as pa
+
+    from processors.runtime.strings import STRINGS
+
+    columns: dict[str, Any] = {
+        out: [STRINGS.text(int(code)) for code in np.asarray(signals[name])] for out, name in _TEXTS.items()
+    }
+    columns |= {out: np.asarray(signals[name], np.int64) for out, name in _WHOLE.items()}
+    columns |= {out: np.asarray(signals[name], np.float64) for out, name in _NUMBERS.items()}
+    return pa.table(columns, schema=schema)
 
 
 def read_scores(path: Path) -> "tuple[pa.Table, dict[str, Any]]":

@@ -19,6 +19,7 @@ from processors.runtime.strings import STRINGS
 from processors.score.config import ScoreConfig
 from processors.score.model import load_model, model_path
 from processors.score.score import score_rows
+from processors.score.stage import ScoreStage
 
 BUCKET = "evidence"
 
@@ -64,9 +65,14 @@ def test_from_recipe_to_locked_backtest(lake, gold, ticks, recipe, locked_bucket
     loaded = Registry().load("eurusd", "1")
     assert made_by["snapshot"] == str(open_at(lake, "gold").snapshot_id)
     assert made_by["model_sha256"] == model["sha256"]
-    want = score_rows(loaded, ScoreConfig.from_environment(), gold.take(gold["tf"] == STRINGS.code("1m"))).signals
+    stage = ScoreStage(loaded, ScoreConfig.from_environment())
+    want = stage.step(stage.open(), gold.take(gold["tf"] == STRINGS.code("1m"))).records["signals.v1"]
     assert table.column("ts_ns").to_pylist() == np.asarray(want["ts"]).tolist()
-    assert table.column("prob_up").to_numpy().tobytes() == np.asarray(want["prob_up"]).tobytes()
+    for name, field in (("prob_up", "prob_up"), ("interval_lo", "interval.lo"), ("interval_hi", "interval.hi")):
+        assert table.column(name).to_numpy().tobytes() == np.asarray(want[field]).tobytes()
+    # The intervals are not the model's own: they have followed their misses.
+    own = score_rows(loaded, ScoreConfig.from_environment(), gold.take(gold["tf"] == STRINGS.code("1m"))).signals
+    assert (np.asarray(own["interval.hi"]) != np.asarray(want["interval.hi"])).any()
     assert min(table.column("ts_ns").to_pylist()) > loaded.card.trained_until_ns
     assert scored.result["fates"]["in_sample"] > 0
 
