@@ -43,7 +43,7 @@ MARKET = {
     "vol": "meta.realized_vol", "spread_bp": "meta.spread_bp", "close": "meta.close", "volume": "meta.volume",
     "adv_pct": "meta.adv_pct",
 }  # fmt: skip
-"""Field of the training set -> of the gold row: what a move is worth and costs."""
+"""Field of the training set -> of the gold row: what a move is worth and costs, but for the shares that it is in."""
 
 ROW_REASONS = {
     "other_timeframe": "of another timeframe",
@@ -182,7 +182,7 @@ def from_rows(
         recipe.inputs(), symbols, gold.layout.symbols["regime.label"], x, symbol, ts,
         np.array(gold["regime.label"], np.int64),
         at=at, end_ns=made.end_ns[at], exit_ns=made.exit_ns[at], move=made.move[at], up=made.up[at],
-        target=made.target[at], meta=meta,
+        target=made.target[at], value=made.value, meta=meta,
         **{name: np.array(gold[column], np.float64) for name, column in MARKET.items()},
     )  # fmt: skip
     return data.stamped(), report

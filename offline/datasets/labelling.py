@@ -30,6 +30,8 @@ class Labels:
     ----------
     move, up, target, end_ns, exit_ns
         As in ``TrainingSet``; NaN and -1 where the symbol's rows end before.
+    value
+        As in ``TrainingSet``: what returns are measured by.
     unit
         ``realized_vol * sqrt(horizon_bars)``.
     void
@@ -41,6 +43,7 @@ class Labels:
     target: F64
     end_ns: I64
     exit_ns: I64
+    value: F64
     unit: F64
     void: dict[str, Mask]
 
@@ -91,4 +94,4 @@ def make_labels(
         "label_flat": np.isnan(target),
     }
     end_ns, exit_ns = (np.where(after_end, -1, ts[place]) for place in (end, leave))
-    return Labels(move, up, target, end_ns, exit_ns, unit, void)
+    return Labels(move, up, target, end_ns, exit_ns, close, unit, void)

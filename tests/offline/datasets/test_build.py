@@ -194,8 +194,8 @@ def test_transforms_of_the_label():
     np.testing.assert_array_equal(cut.target, np.clip(cut.move, -0.5, 0.5))
 
 
-def test_a_set_is_read_as_it_was_written(tmp_path):
-    """Every array and the metadata; equal sets give equal bytes; a changed file is refused."""
+def test_a_set_is_read_as_it_was_written(tmp_path, monkeypatch):
+    """Every array and the metadata; equal sets give equal bytes; a changed file or one of another format is refused."""
     recipe = replace(RECIPE, transformations=(Transformation("zscore", ("rsi_14_value",), (5, 20)),))
     data, report = from_rows(recipe, rows_of(two_symbols()))
     training_set.write(data, tmp_path / "a", report.as_json())
@@ -217,6 +217,9 @@ def test_a_set_is_read_as_it_was_written(tmp_path):
         training_set.read(tmp_path / "a")
     with pytest.raises(ConfigError, match="missing"):
         training_set.read(tmp_path / "c")
+    monkeypatch.setattr(training_set, "FORMAT", training_set.FORMAT + 1)
+    with pytest.raises(ConfigError, match=r"format 3, not 4.*build it again: mps dataset build"):
+        training_set.read(tmp_path / "b")
 
 
 def test_rows_of_arrow_and_parquet_are_those_of_the_stream(tmp_path):
