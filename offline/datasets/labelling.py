@@ -77,12 +77,17 @@ def make_labels(
     log_return[after_end] = np.nan
     move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
     up = np.where(move > 0, 1.0, 0.0)
-    if spec.target == "sign":
-        target = up
-    elif spec.target == "forward_sharpe":
-        labels.forward_sharpe(symbol, close, h, target)
-    elif spec.target == "forward_return":
-        target = log_return if spec.transform == "none" else move
+    match spec.target:
+        case "sign":
+            target = up
+        case "forward_sharpe":
+            labels.forward_sharpe(symbol, close, h, target)
+        case "forward_return":
+            target = log_return if spec.transform == "none" else move
+        case "triple_barrier":
+            pass  # Made with its exits.
+        case _:
+            raise AssertionError(f"{spec.target} is a target of recipes without a label")
     if spec.transform == "winsorized":
         target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
     clock, bar_ns = row_clock(ts, symbol, symbols, recipe.universe.timeframe), TIMEFRAME_NS[recipe.universe.timeframe]
