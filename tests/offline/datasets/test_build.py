@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from offline.dataset import make_dataset
 from offline.datasets import training_set
 from offline.datasets.build import build, from_rows
+from offline.datasets.reasons import SAMPLE_REASONS
 from offline.datasets.sources import ArrowGold, GoldRows, ParquetGold
 from offline.recipes.recipe import (
     Barriers,
@@ -89,6 +90,16 @@ def test_every_row_that_is_left_out_is_counted_once():
     assert report.rows_read == report.rows + sum(report.rows_left_out.values())
     assert report.rows == report.samples + sum(report.samples_left_out.values()) == len(data.x)
     assert set(report.symbols) == {"EURUSD:FX", "GBPUSD:FX", "NZDUSD:FX"} == set(data.symbols)
+
+
+def test_a_reason_without_words_is_refused_at_once(monkeypatch):
+    """Not only where no sample is left; an order that is not that of the words is refused too."""
+    swapped = {"not_warm": "", "short_history": ""} | SAMPLE_REASONS
+    fewer = {reason: words for reason, words in SAMPLE_REASONS.items() if reason != "label_over_closed"}
+    for words in (swapped, fewer):
+        monkeypatch.setattr("offline.datasets.build.SAMPLE_REASONS", words)
+        with pytest.raises(AssertionError, match="each reason has its words"):
+            from_rows(RECIPE, rows_of(two_symbols()))
 
 
 def test_no_sample_says_why():
