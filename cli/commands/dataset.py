@@ -89,7 +89,7 @@ def show(*, folder: Path, as_json: bool) -> None:
 def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from offline.datasets.build import ROW_REASONS, SAMPLE_REASONS
+    from offline.datasets.reasons import ROW_REASONS, SAMPLE_REASONS, in_words
     from serving.records import iso
 
     if as_json:
@@ -100,11 +100,11 @@ def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> 
     table.add_column("what")
     table.add_column("rows", justify="right")
     table.add_row("read", f"{report['rows_read']:,}")
-    for reason, n in _in_order(report["rows_left_out"], ROW_REASONS):
-        table.add_row(f"  left out: {ROW_REASONS[reason]}", f"{n:,}")
+    for words, n in in_words(report["rows_left_out"], ROW_REASONS):
+        table.add_row(f"  left out: {words}", f"{n:,}")
     table.add_row("rows, which windows read", f"{report['rows']:,}")
-    for reason, n in _in_order(report["samples_left_out"], SAMPLE_REASONS):
-        table.add_row(f"  no sample: {SAMPLE_REASONS[reason]}", f"{n:,}")
+    for words, n in in_words(report["samples_left_out"], SAMPLE_REASONS):
+        table.add_row(f"  no sample: {words}", f"{n:,}")
     table.add_row("samples", f"{report['samples']:,}")
     console.print(table)
     table = Table(box=None, pad_edge=False)
@@ -125,8 +125,3 @@ def _show(folder: Path, data: Any, report: dict[str, Any], *, as_json: bool) -> 
     what = f"{meta.target} over {meta.horizon_bars} bars of {meta.timeframe}"
     console.print(f"{folder}  {len(data.inputs)} inputs, {what}", soft_wrap=True)
     console.print(f"sha256 {meta.sha256[:16]}  recipe {meta.recipe_hash[:16]}  {meta.data_snapshot_id}", soft_wrap=True)
-
-
-def _in_order(counts: dict[str, int], reasons: dict[str, str]) -> list[tuple[str, int]]:
-    """Return counts in the order in which reasons are looked at: of several the first one counts."""
-    return [(reason, counts[reason]) for reason in reasons if reason in counts]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from offline.cross_join import with_cross
 from offline.datasets.encoders import codes_of
 from offline.datasets.labelling import Labels, make_labels
+from offline.datasets.reasons import ROW_REASONS, SAMPLE_REASONS, in_words
 from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress, Wanted
 from offline.datasets.training_set import F32, F64, I64, Meta, TrainingSet
 from offline.datasets.transforms import CODES, group_begin, transform
@@ -43,30 +44,7 @@ MARKET = {
     "vol": "meta.realized_vol", "spread_bp": "meta.spread_bp", "close": "meta.close", "volume": "meta.volume",
     "adv_pct": "meta.adv_pct",
 }  # fmt: skip
-"""Field of the training set -> of the gold row: what a move is worth and costs."""
-
-ROW_REASONS = {
-    "other_timeframe": "of another timeframe",
-    "other_symbol": "of a symbol outside the universe",
-    "lacks_pack": "without a pack of the recipe",
-    "other_regime_model": "with the regime of another model",
-    "repeated": "of a bar that a later record has too",
-}
-SAMPLE_REASONS = {
-    "short_history": "fewer rows of the symbol come before than min_history_bars",
-    "not_warm": "a window is not full",
-    "stale": "made of stale ticks",
-    "gap": "the bar lacks ticks",
-    "outliers": "too many cut ticks",
-    "null_input": "an optional input is null",
-    "no_volatility": "no volatility to measure the move by",
-    "label_after_end": "the symbol's rows end before the horizon",
-    "label_stretched": "rows of the horizon are missing",
-    "label_over_closed": "the horizon runs over closed hours",
-    "split_in_horizon": "a split or dividend of the horizon was not known at its row",
-    "label_flat": "the price did not move: no Sharpe ratio",
-}
-"""Reason -> what it means; of several the first one counts."""
+"""Field of the training set -> of the gold row: what a move is worth and costs, but for the shares that it is in."""
 
 
 @dataclass(slots=True)
@@ -182,7 +160,7 @@ def from_rows(
         recipe.inputs(), symbols, gold.layout.symbols["regime.label"], x, symbol, ts,
         np.array(gold["regime.label"], np.int64),
         at=at, end_ns=made.end_ns[at], exit_ns=made.exit_ns[at], move=made.move[at], up=made.up[at],
-        target=made.target[at], meta=meta,
+        target=made.target[at], value=made.value, meta=meta,
         **{name: np.array(gold[column], np.float64) for name, column in MARKET.items()},
     )  # fmt: skip
     return data.stamped(), report
@@ -198,6 +176,7 @@ def _chosen(
     model = gold.layout.symbols["regime.model"].index(recipe.regime_model)
 
     def leave_out(reason: str, bad: Mask) -> None:
+        assert reason in ROW_REASONS, f"{reason} has no words"
         n = int((left & bad).sum())
         left[bad] = False
         if n:
@@ -251,9 +230,8 @@ def _read(gold: Columns, resolved: Resolved, at: I64) -> Columns:
 
 
 def _why(report: Report) -> str:
-    told = [f"{n:,} {SAMPLE_REASONS[r]}" for r, n in report.samples_left_out.items()]
-    told += [f"{n:,} {ROW_REASONS[r]}" for r, n in report.rows_left_out.items()]
-    return "; ".join(told) or "the source gave none"
+    told = in_words(report.samples_left_out, SAMPLE_REASONS) + in_words(report.rows_left_out, ROW_REASONS)
+    return "; ".join(f"{n:,} {words}" for words, n in told) or "the source gave none"
 
 
 def inputs_of(recipe: ModelRecipe, resolved: Resolved, gold: Columns, symbol: I64, symbols: tuple[str, ...]) -> F32:
@@ -304,6 +282,7 @@ def _samples(
         "null_input": np.isnan(x).any(axis=1) if recipe.missing == "drop" else none,
         "no_volatility": ~(made.unit > 0),
     } | made.void
+    assert tuple(reasons) == tuple(SAMPLE_REASONS), "each reason has its words, in the order in which it counts"
     usable = np.ones(len(gold), np.bool_)
     for reason, bad in reasons.items():
         n = int((usable & bad).sum())

@@ -30,6 +30,8 @@ class Labels:
     ----------
     move, up, target, end_ns, exit_ns
         As in ``TrainingSet``; NaN and -1 where the symbol's rows end before.
+    value
+        As in ``TrainingSet``: what returns are measured by.
     unit
         ``realized_vol * sqrt(horizon_bars)``.
     void
@@ -41,6 +43,7 @@ class Labels:
     target: F64
     end_ns: I64
     exit_ns: I64
+    value: F64
     unit: F64
     void: dict[str, Mask]
 
@@ -74,12 +77,17 @@ def make_labels(
     log_return[after_end] = np.nan
     move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
     up = np.where(move > 0, 1.0, 0.0)
-    if spec.target == "sign":
-        target = up
-    elif spec.target == "forward_sharpe":
-        labels.forward_sharpe(symbol, close, h, target)
-    elif spec.target == "forward_return":
-        target = log_return if spec.transform == "none" else move
+    match spec.target:
+        case "sign":
+            target = up
+        case "forward_sharpe":
+            labels.forward_sharpe(symbol, close, h, target)
+        case "forward_return":
+            target = log_return if spec.transform == "none" else move
+        case "triple_barrier":
+            pass  # Made with its exits.
+        case _:
+            raise AssertionError(f"{spec.target} is a target of recipes without a label")
     if spec.transform == "winsorized":
         target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
     clock, bar_ns = row_clock(ts, symbol, symbols, recipe.universe.timeframe), TIMEFRAME_NS[recipe.universe.timeframe]
@@ -91,4 +99,4 @@ def make_labels(
         "label_flat": np.isnan(target),
     }
     end_ns, exit_ns = (np.where(after_end, -1, ts[place]) for place in (end, leave))
-    return Labels(move, up, target, end_ns, exit_ns, unit, void)
+    return Labels(move, up, target, end_ns, exit_ns, close, unit, void)

@@ -16,12 +16,14 @@ To learn ``y = c * move`` by pinball loss, with a model of the move, is to learn
 ``forward_sharpe`` learns returns in volatilities of the horizon itself, in which a wild one counts for less.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offline.datasets.training_set import TrainingSet
+from processors.errors import ConfigError
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -49,6 +51,22 @@ class Learned:
     side: F64
 
 
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Of a target.
+
+    Parameters
+    ----------
+    of
+        Set and positions of samples -> what is learned of them.
+    is_flat
+        Whether the direction alone is learned: quantiles are those of all.
+    """
+
+    of: Callable[[TrainingSet, I64], Learned]
+    is_flat: bool = False
+
+
 def learned(data: TrainingSet, samples: I64) -> Learned:
     """Return what is learned of samples.
 
@@ -56,22 +74,50 @@ def learned(data: TrainingSet, samples: I64) -> Learned:
     ----------
     samples
         Positions; the mean weight is theirs.
+
+    Raises
+    ------
+    ConfigError
+        The target of the set is none of these.
     """
-    target, move, one = data.target[samples], data.move[samples], np.ones(len(samples))
-    kind = (data.meta.target, data.meta.transform)
-    if kind == ("forward_return", "winsorized"):
-        return Learned(target, one, one)
-    if kind == ("forward_return", "none"):
-        return Learned(move, _bounded(data.vol[data.at[samples]]), one)
-    if data.meta.target == "forward_sharpe":
-        # A move of zero has the Sharpe ratio zero, whatever the volatility was: it counts as the mean row.
-        ratio = np.divide(target, move, out=np.full(len(move), np.nan), where=move != 0.0)
-        known = np.isfinite(ratio)
-        ratio[~known] = ratio[known].mean() if known.any() else 1.0
-        return Learned(move, _bounded(ratio), one)
-    if data.meta.target == "triple_barrier":
-        return Learned(move, one, np.where(target != 0.0, 1.0, 0.0))
-    return Learned(move, one, one)
+    return learning_of(data).of(data, samples)
+
+
+def learning_of(data: TrainingSet) -> Learning:
+    """Return what is learned of the target of a set; see ``learned``."""
+    found = LEARNING.get(data.meta.target)
+    if found is None:
+        raise ConfigError("training set", "target", data.meta.target, f"one of {', '.join(LEARNING)}: build it again")
+    return found
+
+
+def _of_return(data: TrainingSet, samples: I64) -> Learned:
+    move, one = data.move[samples], np.ones(len(samples))
+    match data.meta.transform:
+        case "winsorized":
+            return Learned(data.target[samples], one, one)
+        case "none":
+            return Learned(move, _bounded(data.vol[data.at[samples]]), one)
+        case _:
+            return Learned(move, one, one)
+
+
+def _of_sign(data: TrainingSet, samples: I64) -> Learned:
+    one = np.ones(len(samples))
+    return Learned(data.move[samples], one, one)
+
+
+def _of_sharpe(data: TrainingSet, samples: I64) -> Learned:
+    target, move = data.target[samples], data.move[samples]
+    # A move of zero has the Sharpe ratio zero, whatever the volatility was: it counts as the mean row.
+    ratio = np.divide(target, move, out=np.full(len(move), np.nan), where=move != 0.0)
+    known = np.isfinite(ratio)
+    ratio[~known] = ratio[known].mean() if known.any() else 1.0
+    return Learned(move, _bounded(ratio), np.ones(len(move)))
+
+
+def _of_barriers(data: TrainingSet, samples: I64) -> Learned:
+    return Learned(data.move[samples], np.ones(len(samples)), np.where(data.target[samples] != 0.0, 1.0, 0.0))
 
 
 def _bounded(weight: F64) -> F64:
@@ -80,3 +126,12 @@ def _bounded(weight: F64) -> F64:
     bounded = np.minimum(weight / weight.mean(), WEIGHT_MAX)
     found: F64 = bounded / bounded.mean()
     return found
+
+
+LEARNING = {
+    "forward_return": Learning(_of_return),
+    "sign": Learning(_of_sign, is_flat=True),
+    "forward_sharpe": Learning(_of_sharpe),
+    "triple_barrier": Learning(_of_barriers),
+}
+"""Target of a recipe -> what is learned of it."""

@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 FILE, REPORT = "training_set.parquet", "report.json"
-FORMAT = 2
+FORMAT = 3
 _META = b"mps.training_set"
 
 
@@ -83,7 +83,10 @@ class TrainingSet:
         move is worth and costs: no model reads them here.
     close, volume, adv_pct
         Shape (m,), price at the end of the bar, volume of the bar, and that in percent of the average daily volume;
-        the last two NaN where unknown. What a position is marked to, and what its slippage depends on.
+        the last two NaN where unknown. What the slippage of a position depends on.
+    value
+        Shape (m,), the close in shares and money of the symbol's first row, by the splits and dividends that were known
+        at each row. What a position is marked to.
     at
         Shape (n,), rows of the samples, ascending by time, then symbol.
     end_ns
@@ -108,6 +111,7 @@ class TrainingSet:
     vol: F64
     spread_bp: F64
     close: F64
+    value: F64
     volume: F64
     adv_pct: F64
     at: I64
@@ -187,14 +191,12 @@ class TrainingSet:
 
     def digest(self) -> str:
         """Return the SHA-256 of everything that training reads."""
-        told = [
-            [(i.name, i.scale) for i in self.inputs],
-            self.symbols,
-            self.regimes,
-            asdict(replace(self.meta, sha256="")),
-        ]
+        meta = asdict(replace(self.meta, sha256=""))
+        told = [[(i.name, i.scale) for i in self.inputs], self.symbols, self.regimes, meta]
         found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-        for name in ARRAYS:
+        # A set without splits and dividends keeps the name that it had before there were values: work on it is found.
+        as_traded = np.array_equal(self.value, self.close, equal_nan=True)
+        for name in (n for n in ARRAYS if not (as_traded and n == "value")):
             found.update(np.ascontiguousarray(getattr(self, name)).reshape(-1).view(np.uint8).data)
         return found.hexdigest()
 
@@ -203,7 +205,7 @@ class TrainingSet:
         return replace(self, meta=replace(self.meta, sha256=self.digest()))
 
 
-MARKET = ("vol", "spread_bp", "close", "volume", "adv_pct")
+MARKET = ("vol", "spread_bp", "close", "value", "volume", "adv_pct")
 OF_ROWS = ("x", "symbol", "ts_ns", "regime", *MARKET)
 OF_SAMPLES = ("end_ns", "exit_ns", "move", "up", "target")
 ARRAYS = (*OF_ROWS, "at", *OF_SAMPLES)
@@ -248,7 +250,7 @@ def read(folder: Path) -> tuple[TrainingSet, dict[str, Any]]:
     Raises
     ------
     ConfigError
-        A file is missing or damaged: the digest is compared.
+        A file is missing, of another format, or damaged: the digest is compared.
     """
     path = folder / FILE
     if not path.is_file():

@@ -11,7 +11,7 @@ from offline.calibration import sigmoid
 from offline.calibrators import Calibrator, Platt, calibrated
 from offline.conformal.quantile_regression import calibrate_quantiles
 from offline.datasets.leakage import check_fitted
-from offline.datasets.learned import learned
+from offline.datasets.learned import learned, learning_of
 from offline.datasets.training_set import TrainingSet
 from offline.export.head import Head, curve_of
 from offline.models.estimator import Estimator, Fitted, Raw, Samples, Scaled, make_estimator
@@ -85,7 +85,7 @@ def samples_of(data: TrainingSet, samples: I64, window_bars: int, encoding: Enco
 
 def is_flat(data: TrainingSet) -> bool:
     """Return whether the direction alone is learned."""
-    return data.meta.target == "sign"
+    return learning_of(data).is_flat
 
 
 def train(recipe: ModelRecipe, data: TrainingSet, parts: Parts, checkpoint: Path | None, progress: Progress) -> Trained:

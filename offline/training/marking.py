@@ -25,7 +25,8 @@ def marked(close: F64, side_cost: F64, symbol: I64, begin: I64, end: I64, size: 
     Parameters
     ----------
     close
-        Shape (m,), prices of rows by symbol and time; one that is no positive number is taken for the last that was.
+        Shape (m,), prices of rows by symbol and time, in shares of one day; one that is no positive number is taken for
+        the last that was.
     side_cost
         Shape (m,), of entering or leaving, fraction of the value; likewise where it is unknown.
     symbol

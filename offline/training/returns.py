@@ -41,7 +41,10 @@ class Market:
     symbol, ts_ns
         Shape (m,): position among ``symbols``, ascending, and end of the bar.
     close, volume, adv_pct, spread_bp
-        Shape (m,), ``meta`` of the gold rows.
+        Shape (m,), ``meta`` of the gold rows: what costs depend on.
+    value
+        Shape (m,), closes in shares and money of one day, which positions are marked to: a split that is known is no
+        loss. None for the closes themselves.
     """
 
     timeframe: str
@@ -52,6 +55,7 @@ class Market:
     volume: F64
     adv_pct: F64
     spread_bp: F64
+    value: F64 | None = None
 
     def side_costs(self, config: ScoreConfig) -> F64:
         """Return what it costs to enter or to leave at each row, as a fraction; NaN where score would not trade."""
@@ -125,7 +129,7 @@ def returns_of(data: TrainingSet, walked: Walked, config: ScoreConfig | None = N
 def market_of(data: TrainingSet) -> Market:
     """Return the rows of a training set, labelled or not."""
     return Market(data.meta.timeframe, data.symbols, data.symbol, data.ts_ns, data.close, data.volume, data.adv_pct,
-                  data.spread_bp)  # fmt: skip
+                  data.spread_bp, data.value)  # fmt: skip
 
 
 def said_on(data: TrainingSet, market: Market, walked: Walked, number: int) -> Said:
@@ -160,7 +164,8 @@ def net_returns(market: Market, said: Said, config: ScoreConfig | None = None) -
     # Each row is given the same share of the year's variance.
     rows_a_year = sum(bars_per_year(calendars_of((s,))[0], market.timeframe) for s in market.symbols)
     size = edge[taken] * VOL_TARGET / np.sqrt(rows_a_year) / said.unit[taken]
-    earned = marked(market.close, side, market.symbol, said.begin[taken], said.end[taken], size)
+    price = market.close if market.value is None else market.value
+    earned = marked(price, side, market.symbol, said.begin[taken], said.end[taken], size)
     spoken_ns = market.ts_ns[said.begin]
     from_ns, to_ns = int(spoken_ns[0]), int(market.ts_ns[said.end].max())
     by_day = market.timeframe == SESSION or to_ns - from_ns > DAYS_MIN * DAY_NS

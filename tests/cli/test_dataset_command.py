@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cli.commands.dataset import dataset
 from cli.commands.recipe import recipe
+from offline.datasets.training_set import REPORT
 from processors.errors import ConfigError
 from tests.offline.datasets.gold_tables import as_table
 from tests.score.gold_rows import concat, make_gold
@@ -38,6 +39,19 @@ def test_a_set_is_built_and_shown(tmp_path):
     assert reasons == ["a window is not full", "made of stale ticks", "the symbol's rows end before the horizon"]
     assert told["meta"]["sha256"][:16] in page
     assert called(dataset, *asked).stdout == page
+
+
+def test_a_reason_of_a_newer_version_is_shown_by_its_name(tmp_path):
+    """After those that are known, so that the counts still add up."""
+    pq.write_table(as_table(make_gold(700, skill=0.0)), tmp_path / "gold.parquet")
+    called(dataset, "build", FX, "--gold", str(tmp_path / "gold.parquet"), "--out", str(tmp_path / "set"))
+    path = tmp_path / "set" / REPORT
+    report = json.loads(path.read_text())
+    report["samples_left_out"] = {"halted": 7} | report["samples_left_out"]
+    path.write_text(json.dumps(report))
+    lines = [line for line in called(dataset, "show", str(path.parent)).stdout.splitlines() if "no sample: " in line]
+    assert lines[-1].split() == ["no", "sample:", "halted", "7"]
+    assert "before the horizon" in lines[0]
 
 
 def test_a_named_symbol_without_rows_is_told(tmp_path):

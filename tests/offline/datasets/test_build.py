@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from offline.dataset import make_dataset
 from offline.datasets import training_set
 from offline.datasets.build import build, from_rows
+from offline.datasets.reasons import SAMPLE_REASONS
 from offline.datasets.sources import ArrowGold, GoldRows, ParquetGold
 from offline.recipes.recipe import (
     Barriers,
@@ -89,6 +90,16 @@ def test_every_row_that_is_left_out_is_counted_once():
     assert report.rows_read == report.rows + sum(report.rows_left_out.values())
     assert report.rows == report.samples + sum(report.samples_left_out.values()) == len(data.x)
     assert set(report.symbols) == {"EURUSD:FX", "GBPUSD:FX", "NZDUSD:FX"} == set(data.symbols)
+
+
+def test_a_reason_without_words_is_refused_at_once(monkeypatch):
+    """Not only where no sample is left; an order that is not that of the words is refused too."""
+    swapped = {"not_warm": "", "short_history": ""} | SAMPLE_REASONS
+    fewer = {reason: words for reason, words in SAMPLE_REASONS.items() if reason != "label_over_closed"}
+    for words in (swapped, fewer):
+        monkeypatch.setattr("offline.datasets.build.SAMPLE_REASONS", words)
+        with pytest.raises(AssertionError, match="each reason has its words"):
+            from_rows(RECIPE, rows_of(two_symbols()))
 
 
 def test_no_sample_says_why():
@@ -194,8 +205,8 @@ def test_transforms_of_the_label():
     np.testing.assert_array_equal(cut.target, np.clip(cut.move, -0.5, 0.5))
 
 
-def test_a_set_is_read_as_it_was_written(tmp_path):
-    """Every array and the metadata; equal sets give equal bytes; a changed file is refused."""
+def test_a_set_is_read_as_it_was_written(tmp_path, monkeypatch):
+    """Every array and the metadata; equal sets give equal bytes; a changed file or one of another format is refused."""
     recipe = replace(RECIPE, transformations=(Transformation("zscore", ("rsi_14_value",), (5, 20)),))
     data, report = from_rows(recipe, rows_of(two_symbols()))
     training_set.write(data, tmp_path / "a", report.as_json())
@@ -217,6 +228,9 @@ def test_a_set_is_read_as_it_was_written(tmp_path):
         training_set.read(tmp_path / "a")
     with pytest.raises(ConfigError, match="missing"):
         training_set.read(tmp_path / "c")
+    monkeypatch.setattr(training_set, "FORMAT", training_set.FORMAT + 1)
+    with pytest.raises(ConfigError, match=r"format 3, not 4.*build it again: mps dataset build"):
+        training_set.read(tmp_path / "b")
 
 
 def test_rows_of_arrow_and_parquet_are_those_of_the_stream(tmp_path):

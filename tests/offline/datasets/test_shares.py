@@ -1,5 +1,6 @@
 """Labels over splits and dividends are returns of a holder, as they were known."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -57,6 +58,8 @@ def test_a_known_split_is_no_move(label):
     np.testing.assert_array_equal(got.up, want.up)
     np.testing.assert_allclose(got.target, want.target, atol=1e-6)
     np.testing.assert_array_equal(got.exit_ns, want.exit_ns)
+    np.testing.assert_allclose(got.value, want.close, rtol=1e-12)
+    assert got.meta.sha256 != replace(got, value=got.close).digest()
     # Without its announcement it is a loss of six sevenths: what is mended here.
     blind, _ = labelled(days(7.0), LabelSpec(5))
     assert blind.move.min() < -50

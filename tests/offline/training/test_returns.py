@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offline.recipes.recipe import ValidationSpec
+from offline.recipes.recipe import LabelSpec, ValidationSpec
 from offline.registry.evidence import FoldSheet
 from offline.selection.luck import deflated_sharpe
 from offline.selection.trials import Trial, Trials
@@ -18,6 +18,7 @@ from offline.training.run import sharpe_of
 from offline.training.walk import FoldResult, walk
 from offline.training.walk import walked_of as walk_of_folds
 from processors.score.config import ScoreConfig
+from tests.offline.datasets.test_shares import AT, action, days, labelled
 from tests.offline.training.made import MINUTE, made, recipe_of
 
 FREE = ScoreConfig(fee_bps=dict.fromkeys(ScoreConfig().fee_bps, 0.0), slippage_bps_per_adv_share=0.0)
@@ -91,9 +92,9 @@ def daily(horizon, n, seed, drift=0.0, switching=True):
     move = np.log(close[horizon:] / close[:-horizon])[:n] / (0.01 * np.sqrt(horizon))
     data = replace(
         BASE, x=np.zeros((m, 1), np.float32), symbols=("BTC-USD:CRYPTO",), symbol=flat, ts_ns=ts, regime=flat,
-        vol=np.full(m, 0.01), spread_bp=np.zeros(m), close=close, volume=np.full(m, 1e9), adv_pct=np.ones(m), at=at,
-        end_ns=ts[at + horizon], exit_ns=ts[at + horizon], move=move, up=(move > 0) * 1.0, target=move,
-        meta=replace(BASE.meta, timeframe="1d", horizon_bars=horizon),
+        vol=np.full(m, 0.01), spread_bp=np.zeros(m), close=close, value=close, volume=np.full(m, 1e9),
+        adv_pct=np.ones(m), at=at, end_ns=ts[at + horizon], exit_ns=ts[at + horizon], move=move,
+        up=(move > 0) * 1.0, target=move, meta=replace(BASE.meta, timeframe="1d", horizon_bars=horizon),
     )  # fmt: skip
     side = np.sign(np.convolve(rng.standard_normal(n + 49), np.ones(50), "valid")) if switching else np.ones(n)
     return data, walked_of(data, 0.5 + 0.1 * side)
@@ -146,6 +147,25 @@ def test_what_cannot_be_priced_is_not_traded_and_what_can_pays_as_score_does():
     assert market_of(small).side_costs(config) == pytest.approx(want)
     wide = replace(data, spread_bp=np.full(m, 3.0))
     assert returns_of(wide, walked).value.sum() < returns_of(wide, walked, FREE).value.sum()
+
+
+def test_a_known_split_earns_and_costs_nothing():
+    """Positions of five days, open over a 7:1 split, earn and pay what they would without it, day by day."""
+    split, plain = days(7.0), days()
+    for gold in (split, plain):
+        gold["meta.volume"], gold["meta.adv_pct"] = 1e8, 90.0
+    split["meta.volume"][AT:] *= 7.0
+    got, want = labelled(split, LabelSpec(5), action(ratio=7.0))[0], labelled(plain, LabelSpec(5))[0]
+    assert ((got.at < AT) & (got.at + 5 >= AT)).sum() == 5
+    assert got.close[AT:] * 7.0 == pytest.approx(want.close[AT:])
+    probability = np.random.default_rng(1).uniform(0.6, 1.0, len(got))
+    for config in (FREE, ScoreConfig()):
+        found, whole = (returns_of(data, walked_of(data, probability), config) for data in (got, want))
+        np.testing.assert_array_equal(found.ts_ns, whole.ts_ns)
+        np.testing.assert_allclose(found.value, whole.value, atol=1e-12)
+        assert (whole.value != 0.0).sum() > 50
+    raw = returns_of(replace(got, value=got.close), walked_of(got, probability), FREE)
+    assert raw.value.min() < -0.1
 
 
 def test_a_ratio_of_a_few_trades_is_told_as_their_number():

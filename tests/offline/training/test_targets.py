@@ -9,13 +9,13 @@ import pytest
 
 from offline.calibration import sigmoid
 from offline.datasets.build import from_rows
-from offline.datasets.learned import WEIGHT_MAX, learned
+from offline.datasets.learned import LEARNING, WEIGHT_MAX, learned
 from offline.datasets.sources import GoldRows
 from offline.export import gate
 from offline.export.fold import fold
-from offline.recipes.recipe import Barriers, LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
+from offline.recipes.recipe import TARGETS, Barriers, LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
 from offline.training.deploy import card_of
-from offline.training.fitting import inputs_of, samples_of, train
+from offline.training.fitting import inputs_of, is_flat, samples_of, train
 from offline.training.parts import parts_of
 from offline.training.payoffs import payoffs
 from processors.errors import ConfigError
@@ -112,6 +112,20 @@ def test_what_is_learned_of_each_target():
     assert (learned(zero, every).side[np.abs(zero.move) < 1.0] == 0.0).all()
     assert (learned(zero, every).side[~untouched] == 1.0).all()
     assert samples_of(zero, every, 1).side_weight.sum() == (zero.target != 0).sum()
+
+
+def test_every_target_has_a_label_and_something_to_learn():
+    """And one of which nobody thought is refused, where it would be that no price ever moved."""
+    assert tuple(LEARNING) == TARGETS
+    assert {label.target for label in LABELS.values()} == set(TARGETS)
+    assert all(is_flat(the_set(label)) == (label.target == "sign") for label in LABELS.values())
+    forgotten = LabelSpec(5)
+    object.__setattr__(forgotten, "target", "drawdown")
+    with pytest.raises(AssertionError, match="drawdown is a target of recipes without a label"):
+        the_set(forgotten)
+    data = the_set(LABELS["vol_scaled"])
+    with pytest.raises(ConfigError, match=r"drawdown.*one of forward_return, sign"):
+        learned(replace(data, meta=replace(data.meta, target="drawdown")), np.arange(len(data)))
 
 
 @pytest.mark.parametrize("name", ["vol_scaled", "barriers", "barriers apart", "barriers zero"])
