@@ -32,8 +32,8 @@ from offline.training.walk import Walked, walk
 from offline.training.workers import HERE, Workers
 from processors.score.config import ScoreConfig
 
-TRAINING_FORMAT = 1
-"""To be raised with whatever changes what a fold says of the same rows: folds that are done are not used by it."""
+TRAINING_FORMAT = 2
+"""To be raised with whatever changes labels, or what a fold says of the same rows: what is done is not used by it."""
 UNKNOWN_BY_THEN = "no_sample_by_then"
 """Reason of rows up to a time whose label was not known by it, or that are no samples at all."""
 
