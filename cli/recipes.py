@@ -14,7 +14,7 @@ from cli.progress import Tasks, Tell
 from deploy.local.paths import home
 
 if TYPE_CHECKING:
-    from offline.datasets.sources import GoldRows, GoldSource, Wanted
+    from offline.datasets.sources import GoldSource
     from offline.datasets.training_set import TrainingSet
     from offline.models.deep.clusters import Clusters
     from offline.registry.registry import Registry
@@ -64,13 +64,13 @@ def train_recipes(files: tuple[Path, ...], source: "GoldSource", order: Order, *
         A file does not compute what was trained.
     """
     from offline.registry.registry import Registry
-    from offline.training.asked import asked_for, rows_of
+    from offline.training.asked import ReadOnce, asked_for, rows_of
     from offline.training.workers import workers_at
 
     asked = asked_for(files)
     if order.clusters is not None:
         _check(asked, order.clusters)
-    source, registry = _Once(source), Registry() if order.register else None
+    source, registry = ReadOnce(source), Registry() if order.register else None
     refined: dict[str, ByCluster] = {}
     with workers_at(order.cluster) as workers, Tasks(quiet=as_json) as tasks:
 
@@ -128,20 +128,6 @@ def _target(one: "Asked", out: Path | None, *, alone: bool) -> Path:
     if alone and out is not None:
         return out
     return (out or home().folder / "models") / f"{one.recipe.recipe_id}.onnx"
-
-
-class _Once:
-    """A source that reads the same rows once."""
-
-    def __init__(self, source: "GoldSource") -> None:
-        self._source = source
-        self._found: dict[Wanted, GoldRows] = {}
-
-    def rows(self, wanted: "Wanted", progress: "Callable[[str, int], None]" = lambda _what, _n: None) -> "GoldRows":
-        """Return the rows; see ``GoldSource``."""
-        if wanted not in self._found:
-            self._found[wanted] = self._source.rows(wanted, progress)
-        return self._found[wanted]
 
 
 def _print(outcomes: list["Outcome"], refined: dict[str, "ByCluster"], *, as_json: bool) -> None:

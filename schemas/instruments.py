@@ -157,11 +157,15 @@ def instruments_csv(instruments: Instruments, roll_rules: Mapping[str, str] | No
     return out.getvalue()
 
 
+def instruments_file() -> Path:
+    """Return the file in force: that of ``MPS_INSTRUMENTS``, or the one in this folder."""
+    return Path(os.environ.get("MPS_INSTRUMENTS", Path(__file__).parent / "reference" / "instruments.csv"))
+
+
 @cache
 def load_instruments() -> Instruments:
-    """Return the instruments of ``MPS_INSTRUMENTS``, or of the file in this folder."""
-    default = Path(__file__).parent / "reference" / "instruments.csv"
-    return read_instruments(Path(os.environ.get("MPS_INSTRUMENTS", default)))
+    """Return the instruments of the file in force."""
+    return read_instruments(instruments_file())
 
 
 def partition_key(symbol_id: str) -> str:

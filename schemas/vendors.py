@@ -158,8 +158,12 @@ def _check_lines(rows: list[Vendor], path: Path) -> None:
             raise ConfigError(f"{path}:{line}", "venue", r.venue, f"{ANY}: all of a vendor is a line, or none of it")
 
 
+def vendors_file() -> Path:
+    """Return the file in force: that of ``MPS_VENDORS``, or the one in this folder."""
+    return Path(os.environ.get("MPS_VENDORS", Path(__file__).parent / "reference" / "vendors.csv"))
+
+
 @cache
 def load_vendors() -> Vendors:
-    """Return the vendors of ``MPS_VENDORS``, or of the file in this folder."""
-    default = Path(__file__).parent / "reference" / "vendors.csv"
-    return read_vendors(Path(os.environ.get("MPS_VENDORS", default)))
+    """Return the vendors of the file in force."""
+    return read_vendors(vendors_file())

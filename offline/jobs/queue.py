@@ -25,6 +25,8 @@ from processors.errors import PlatformError
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 WAITING_MAX = 1_000
 """More are refused: a queue that long is a fault of who asks."""
+SHOWN_BYTES = 200
+"""Of what a command printed in place of a record: as much as finds the line that printed it."""
 _BOUND = CHECKOUT / "deploy" / "local" / "bound_exec.py"
 """Starts a program that ends with its parent."""
 
@@ -187,11 +189,31 @@ class Worker:
             # Stopped with us: it waits, and goes on where it was.
             self._queue.write(replace(ticket, status=WAITING))
             return
-        record = json.loads(text) if text.strip() else {}
-        ended = FINISHED if child.returncode == 0 else REFUSED if record.get("status") == REFUSED else FAILED
-        error = None if ended != FAILED else (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+        code, fault = child.returncode, None
+        try:
+            record = _record_of(text)
+        except ValueError as e:
+            # Raised, it would end the thread, while the webhook went on to take requests that nobody runs.
+            record, fault = {}, f"the command printed what is no record of a run: {e}"
+        ended = FINISHED if code == 0 and not fault else REFUSED if record.get("status") == REFUSED else FAILED
+        last = said.strip().splitlines()[-1:] if code else []
+        error = None if ended != FAILED else (last or [fault or f"exit code {code}"])[0]
         self._queue.write(replace(ticket, status=ended, run=record.get("run"), error=error))
         self._tell(f"{ticket.key}: {ticket.flow} {ended}")
+
+
+def _record_of(text: bytes) -> dict[str, Any]:
+    """Return the record that a command printed, empty where it printed nothing; raises ValueError where it is none."""
+    if not text.strip():
+        return {}
+    shown = text.strip()[:SHOWN_BYTES].decode(errors="replace")
+    try:
+        found = json.loads(text)
+    except ValueError as e:
+        raise ValueError(shown) from e
+    if not isinstance(found, dict):
+        raise ValueError(shown)  # noqa: TRY004 - of the text, as above
+    return found
 
 
 def _texts(value: Any) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from offline.datasets import leakage
 from offline.datasets.build import build
-from offline.datasets.sources import GoldSource
+from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress, Wanted
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.reading import read_file
 from offline.recipes.recipe import ModelRecipe
@@ -53,6 +53,26 @@ def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:
         if names.count(one.recipe.recipe_id) > 1:
             raise ConfigError(str(one.path), "id", one.recipe.recipe_id, "an id of its own: another recipe has it too")
     return tuple(found)
+
+
+class ReadOnce:
+    """A source whose rows are read once for all recipes that want the same of it.
+
+    Parameters
+    ----------
+    source
+        Of the rows; what was read of it is held as long as this is.
+    """
+
+    def __init__(self, source: GoldSource) -> None:
+        self._source = source
+        self._found: dict[Wanted, GoldRows] = {}
+
+    def rows(self, wanted: Wanted, progress: Progress = NO_PROGRESS) -> GoldRows:
+        """Return the rows; see ``GoldSource``."""
+        if wanted not in self._found:
+            self._found[wanted] = self._source.rows(wanted, progress)
+        return self._found[wanted]
 
 
 def rows_of(recipe: ModelRecipe, source: GoldSource, tell: Tell) -> tuple[TrainingSet, dict[str, int]]:

@@ -25,6 +25,7 @@ from offline.recipes.recipe import WINDOW_KINDS, ModelRecipe, ModelSpec
 from offline.registry.evidence import FoldSheet
 from offline.registry.registry import Registry
 from offline.registry.writing import check_name
+from offline.training.alone import alone
 from offline.training.beside import beside_base, limits_of
 from offline.training.cluster_rows import ClusterRows, cluster_rows, enough, sizes_of, stem_of
 from offline.training.conformal import card_fields
@@ -148,11 +149,21 @@ def refine(
     ------
     ConfigError
         A symbol is no instrument.
+    RetryableError
+        Another process does the same.
     ExportError
         A file does not compute what was trained.
     """
     basis = base.basis
     assert basis is not None, "run was called without keep_basis"
+    with alone(basis.folder):
+        return _each_cluster(recipe, base, basis, clusters, registry, experiment, progress, costs)
+
+
+def _each_cluster(
+    recipe: ModelRecipe, base: Outcome, basis: Basis, clusters: Clusters, registry: Registry | None,
+    experiment: str | None, progress: Progress, costs: ScoreConfig | None,
+) -> ByCluster:  # fmt: skip
     data = basis.data
     of_symbol = clusters.of_symbols(data.symbols, load_instruments())
     offered = data.offered(widest_window(recipe))

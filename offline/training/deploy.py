@@ -15,7 +15,7 @@ from offline.export.fold import fold
 from offline.export.latency import Latency, measure_latency
 from offline.features.versions import write_whole
 from offline.models.kinds import versions
-from offline.recipes.recipe import ModelRecipe, check_servable
+from offline.recipes.recipe import ModelRecipe
 from offline.training.conformal import card_fields
 from offline.training.fitting import Progress, Trained, inputs_of, train
 from offline.training.folds import embargo_ns
@@ -61,11 +61,10 @@ def deploy(
     Raises
     ------
     ConfigError
-        Too few rows, or columns that the score stage cannot compute.
+        Too few rows.
     ExportError
         The file does not compute what was trained.
     """
-    check_servable(recipe)
     parts = parts_of(samples, data.ts_ns[data.at], data.end_ns, embargo_ns(recipe))
     hold_one_thread()
     trained = train(tuned, data, parts, checkpoint, progress)

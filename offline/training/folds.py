@@ -76,20 +76,39 @@ def _splitter(recipe: ModelRecipe, n_times: int) -> Splitter:
     forward = v.scheme in {"walk_forward", "nested"}
     train = int(n_times * FIRST_TRAIN_SHARE) if forward else 0
     test, horizon = (n_times - train) // v.folds, recipe.label.horizon_bars
-    # A window that is shorter than one label judges no outcome that the next window does not judge too.
-    if test < horizon:
-        most = (n_times - train) // horizon
-        remedy = f"at most {most}" if most > 1 else "for more rows"
-        raise ConfigError(
-            recipe.place("validation"), "folds", v.folds,
-            f"{remedy}: of {n_times:,} times each would judge {test:,}, and a label runs over {horizon:,}",
-        )  # fmt: skip
+    check_judged(recipe, "folds", v.folds, n_times, test, (n_times - train) // horizon)
     if v.scheme == "combinatorial":
         return CombinatorialPurged(v.folds, v.test_folds)
     if v.scheme == "kfold":
         return PurgedKFold(v.folds)
     # What does not divide goes to the first training window, so that the last fold ends with the rows.
     return WalkForward(test_size=test, train_size=n_times - v.folds * test, expand_train=v.expanding)
+
+
+def check_judged(recipe: ModelRecipe, key: str, folds: int, n_times: int, test: int, most: int) -> None:
+    """Refuse folds of a window of ``n_times`` that judge fewer times than a label runs over.
+
+    Such a fold judges no outcome that the next one does not judge too.
+
+    Parameters
+    ----------
+    key
+        Of ``validation``: the number of folds.
+    test, most
+        Times that each judges, and the most folds that judge enough.
+
+    Raises
+    ------
+    ConfigError
+        Names the key, its place and the numbers.
+    """
+    horizon = recipe.label.horizon_bars
+    if test < horizon:
+        remedy = f"at most {most}" if most > 1 else "for more rows"
+        raise ConfigError(
+            recipe.place(f"validation.{key}"), key, folds,
+            f"{remedy}: of {n_times:,} times each would judge {test:,}, and a label runs over {horizon:,}",
+        )  # fmt: skip
 
 
 def _paths(splitter: Splitter, number: int) -> tuple[int, ...]:

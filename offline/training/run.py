@@ -11,7 +11,7 @@ import numpy as np
 
 from offline.datasets.training_set import TrainingSet
 from offline.models.kinds import versions
-from offline.recipes.recipe import ModelRecipe
+from offline.recipes.recipe import ModelRecipe, check_servable
 from offline.registry.evidence import DatasetSheet, Evidence, Method
 from offline.registry.registry import Registry
 from offline.registry.sweeps import Done
@@ -20,6 +20,7 @@ from offline.selection.objective import too_few
 from offline.selection.trials import Returns
 from offline.statistics.sharpe import sharpe_estimate
 from offline.train_baseline import write_model
+from offline.training.alone import alone
 from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.experiment import experiment_of
 from offline.training.fitting import Progress
@@ -32,8 +33,8 @@ from offline.training.walk import Walked, walk
 from offline.training.workers import HERE, Workers
 from processors.score.config import ScoreConfig
 
-TRAINING_FORMAT = 1
-"""To be raised with whatever changes what a fold says of the same rows: folds that are done are not used by it."""
+TRAINING_FORMAT = 2
+"""To be raised with whatever changes labels, or what a fold says of the same rows: what is done is not used by it."""
 UNKNOWN_BY_THEN = "no_sample_by_then"
 """Reason of rows up to a time whose label was not known by it, or that are no samples at all."""
 
@@ -131,20 +132,21 @@ def run(
     Raises
     ------
     ConfigError
-        Too few rows for the folds.
+        Too few rows for the folds, or columns that the score stage cannot compute.
     PlatformError
-        The cluster that does the fits is away; what is done stays in ``work``.
+        The cluster that does the fits is away, what is done stays in ``work``; or another process does the same.
     ExportError
         The file does not compute what was trained; nothing is written or registered.
     """
+    # What cannot be exported is told before hours of fits, not after them.
+    check_servable(recipe)
     if until_ns is not None:
         data = data.before(until_ns)
         # The reasons were counted over all rows: of those up to then only the sum is known.
         dropped = {UNKNOWN_BY_THEN: len(data.x) - len(data)} if len(data.x) > len(data) else {}
     name = experiment or experiment_of(recipe)
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with trial_of(registry, name, recipe, {}) as done:
+    with alone(folder), trial_of(registry, name, recipe, {}) as done:
         shared = workers.share(data)
         walked = walk(recipe, data, folder, progress, workers, shared, keep_fits=keep_basis)
         deployed = _deploy(recipe, data, folder, progress, workers, shared)

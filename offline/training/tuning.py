@@ -14,7 +14,7 @@ from offline.datasets.training_set import TrainingSet
 from offline.features.versions import write_whole
 from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Progress, estimator_of, train
-from offline.training.folds import embargo_ns
+from offline.training.folds import check_judged, embargo_ns
 from offline.training.parts import parts_of
 from offline.training.workers import HERE, Workers
 from offline.validation.panel import Panel, split_panel
@@ -62,6 +62,11 @@ def chosen(
         Where losses are kept under the names, so that a tuning that was broken off goes on.
     shared
         The rows, as ``workers.share`` gave them; shared here where None.
+
+    Raises
+    ------
+    ConfigError
+        An inner fold of any window is too short; nothing was fitted.
     """
     choices = candidates(recipe)
     if len(choices) == 1:
@@ -85,10 +90,17 @@ def chosen(
 
 
 def inner_splits(recipe: ModelRecipe, data: TrainingSet, window: I64) -> list[tuple[I64, I64]]:
-    """Return positions of the samples that train and that judge, of each inner fold of a window."""
+    """Return positions of the samples that train and that judge, of each inner fold of a window.
+
+    Raises
+    ------
+    ConfigError
+        A fold would judge fewer times than a label runs over.
+    """
     ts, end = data.ts_ns[data.at[window]], data.end_ns[window]
     n_times, n_folds = len(np.unique(ts)), recipe.validation.inner_folds
     test = n_times // (n_folds + 1)
+    check_judged(recipe, "inner_folds", n_folds, n_times, test, n_times // recipe.label.horizon_bars - 1)
     splitter = WalkForward(test_size=test, train_size=n_times - n_folds * test, expand_train=True)
     splits = split_panel(splitter, Panel(ts, end, data.symbol[data.at[window]]), embargo_ns(recipe))
     return [(window[split.train], window[split.test]) for split in splits]

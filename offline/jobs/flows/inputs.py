@@ -11,7 +11,10 @@ from deploy.local.paths import SHIPPED_TICKS, home
 from offline.lake.store import VARIABLE, LakeStore
 from offline.lake.table import OpenTable
 from offline.lake.tables import lake_tables
+from processors.configuration import VARIABLE as KNOBS
 from processors.errors import ConfigError
+from schemas.instruments import instruments_file
+from schemas.vendors import vendors_file
 
 
 def tick_files(files: Iterable[str]) -> list[Path]:
@@ -39,6 +42,20 @@ def digest_of(paths: Iterable[Path]) -> dict[str, str]:
             except OSError as e:
                 raise ConfigError(str(file), "file", e.strerror, "a file that can be read") from None
     return found
+
+
+def files_in_force() -> dict[str, str]:
+    """Return the digests of what decides rows and labels beside the recordings: facts, instruments, vendors, knobs.
+
+    Raises
+    ------
+    ConfigError
+        One is missing.
+    """
+    from offline.datasets.shares import known_files
+
+    knobs = os.environ.get(KNOBS)
+    return digest_of([*known_files(), instruments_file(), vendors_file(), *([Path(knobs)] if knobs else [])])
 
 
 def lake_at(place: str | None) -> LakeStore:

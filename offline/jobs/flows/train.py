@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.local.paths import home
-from offline.jobs.flows.inputs import digest_of, lake_at, tick_files
+from offline.jobs.flows.inputs import digest_of, files_in_force, lake_at, tick_files
 from offline.jobs.run import JobRun
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
+    from offline.datasets.sources import GoldSource
     from offline.training.asked import Asked
 
 NEWEST = "newest"
@@ -21,19 +22,26 @@ def train(
     experiment: str | None = None, snapshot: str | None = None, lake: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train recipes on recorded ticks or rows of the lake, and register each with its evidence as the candidate."""
-    from offline.training.asked import asked_for
+    from offline.training.asked import ReadOnce, asked_for
 
     at = None if snapshot is None else run.step("snapshot", lambda: _snapshot(files, snapshot, lake))
-    asked = asked_for(map(Path, recipes))
-    steps = {f"train {a.recipe.recipe_id}": partial(_train, run, a, files, at, lake, until, experiment) for a in asked}
+    source = ReadOnce(_source(files, at, lake))
+    # An id stays where a recipe is edited: what the old one came to is no answer.
+    steps = {
+        f"train {a.recipe.recipe_id} {a.recipe.hash[:8]}": partial(_train, run, a, source, until, experiment)
+        for a in asked_for(map(Path, recipes))
+    }
     return {"models": [run.step(name, work) for name, work in steps.items()]}
 
 
 def state(*, recipes: tuple[str, ...], files: tuple[str, ...], snapshot: str | None, lake: str | None, **_: Any) -> Any:
-    """Return the digests of recipes and ticks; of the lake its snapshot."""
+    """Return the digests of recipes, ticks and all else that decides rows; of the lake its snapshot."""
+    from offline.training.run import TRAINING_FORMAT
+
+    told = {**digest_of(map(Path, recipes)), **files_in_force(), "format": TRAINING_FORMAT}
     if snapshot is None:
-        return digest_of([*map(Path, recipes), *tick_files(files)])
-    return {**digest_of(map(Path, recipes)), "snapshot": _snapshot(files, snapshot, lake)}
+        return {**told, **digest_of(tick_files(files))}
+    return {**told, "snapshot": _snapshot(files, snapshot, lake)}
 
 
 def _snapshot(files: tuple[str, ...], snapshot: str, lake: str | None) -> str:
@@ -44,23 +52,25 @@ def _snapshot(files: tuple[str, ...], snapshot: str, lake: str | None) -> str:
     return str(LakeGold.at(lake_at(lake), None if snapshot == NEWEST else snapshot).snapshot)
 
 
-def _train(
-    run: JobRun, one: "Asked", files: tuple[str, ...], snapshot: str | None, lake: str | None, until: str | None,
-    experiment: str | None,
-) -> dict[str, Any]:  # fmt: skip
+def _source(files: tuple[str, ...], snapshot: str | None, lake: str | None) -> "GoldSource":
     from offline.datasets.lake_source import LakeGold
     from offline.datasets.shares import known_files
     from offline.datasets.sources import RecordedTicks
+
+    facts = known_files()
+    return RecordedTicks(tick_files(files), facts) if snapshot is None else LakeGold.at(lake_at(lake), snapshot, facts)
+
+
+def _train(
+    run: JobRun, one: "Asked", source: "GoldSource", until: str | None, experiment: str | None
+) -> dict[str, Any]:
     from offline.features.times import parse_time
     from offline.registry.registry import Registry
     from offline.training.asked import rows_of
     from offline.training.run import run as fit
     from offline.training.workers import workers_at
 
-    recipe, facts = one.recipe, known_files()
-    source = RecordedTicks(tick_files(files), facts) if snapshot is None else LakeGold.at(
-        lake_at(lake), snapshot, facts
-    )  # fmt: skip
+    recipe = one.recipe
 
     def tell(step: str, share: float | None) -> None:
         run.tell(f"{recipe.recipe_id}: {step}", share)

@@ -255,3 +255,17 @@ def test_rows_of_arrow_and_parquet_are_those_of_the_stream(tmp_path):
     assert got.meta.data_snapshot_id.startswith("parquet:")
     with pytest.raises(ConfigError, match=r"lacks meta\.close"):
         build(RECIPE, ArrowGold(table.drop_columns(["meta_close"]), "made up"))
+
+
+def test_files_that_change_places_are_another_snapshot(tmp_path):
+    """Of two records of a bar the one of the later file counts: names that are exchanged give other rows."""
+    gold = make_gold(200)
+    other = gold.take(np.arange(200))
+    other["features.rsi_14_value"] += 1.0
+    for names in (("a0", "a1"), ("b1", "b0")):
+        for name, rows in zip(names, (gold, other), strict=True):
+            (tmp_path / name[0]).mkdir(exist_ok=True)
+            pq.write_table(as_table(rows), tmp_path / name[0] / f"{name[1]}.parquet")
+    first, second = (build(RECIPE, ParquetGold([tmp_path / name]))[0] for name in "ab")
+    assert first.meta.sha256 != second.meta.sha256
+    assert first.meta.data_snapshot_id != second.meta.data_snapshot_id

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def encoded(topic: str, rows: Columns) -> list[bytes]:
     return list(FlatCodec(entry.schema, entry.id).encode(topic, 0, rows, rows["symbol_id"]).values())
 
 
+@contextmanager
+def clickhouse(folder, rows):
+    """Give the source of a warehouse with encoded rows by topic, in a folder of its own."""
+    (folder / "rows").write_bytes(pickle.dumps(rows))
+    command = [sys.executable, "-m", "tests.features.warehouse_owner", str(folder / "clickhouse"), str(folder / "rows")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as owner:
+        yield ClickHouseGold(at_address(owner.stdout.readline().strip()))
+        owner.stdin.close()
+
+
 def test_rows_of_clickhouse_are_those_of_the_stream(tmp_path):
     """Of the universe only, of two records of a bar the later one, the cross-section and the actions beside them."""
     gold = concat(make_gold(120), make_gold(50, symbol="NZDUSD:FX", seed=2))
@@ -82,11 +93,7 @@ def test_rows_of_clickhouse_are_those_of_the_stream(tmp_path):
     known = int(gold["ts"][50])
     event = MarketEvent("EURUSD:FX", "s", "split", "ratio", known - 10 * DAY_NS, known, 2.0, "", "", "test")
     rows["events.v1"] = 2 * encoded("events.v1", columns_of("events.v1", [event]))
-    (tmp_path / "rows").write_bytes(pickle.dumps(rows))
-    words = [str(tmp_path / "clickhouse"), str(tmp_path / "rows")]
-    command = [sys.executable, "-m", "tests.features.warehouse_owner", *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as owner:
-        source = ClickHouseGold(at_address(owner.stdout.readline().strip()))
+    with clickhouse(tmp_path, rows) as source:
         assert source.rows(wanted_of(RECIPE)).actions == actions_by_zone([event])
         for recipe in (RECIPE, RANKED):
             got, report = build(recipe, source)
@@ -96,4 +103,18 @@ def test_rows_of_clickhouse_are_those_of_the_stream(tmp_path):
         other, _ = build(replace(RECIPE, universe=UniverseSpec("1m")), source)
         assert other.meta.data_snapshot_id != got.meta.data_snapshot_id
         assert build(RANKED, source)[0].meta == got.meta
-        owner.stdin.close()
+
+
+def test_the_snapshot_of_clickhouse_is_of_the_rows_that_came(tmp_path):
+    """The same rows read twice are the same; one other value in a row that has a null too makes it another."""
+    gold = make_gold(60)
+    assert np.isnan(gold["meta.adv_pct"]).all()
+    other = gold.take(np.arange(60))
+    other["features.rsi_14_value"][7] += 1.0
+    found = []
+    for name, rows in (("a", gold), ("b", other)):
+        (tmp_path / name).mkdir()
+        with clickhouse(tmp_path / name, {"gold.v1": encoded("gold.v1", rows)}) as source:
+            found += [source.rows(wanted_of(RECIPE)).snapshot_id for _ in range(2)]
+    assert found[0] == found[1]
+    assert found[2] == found[3] != found[0]

@@ -1,8 +1,12 @@
 """What files ask to be trained: recipes, and the members of strategies with their costs."""
 
+from dataclasses import replace
+
 import pytest
 
-from offline.training.asked import asked_for
+from offline.datasets.build import wanted_of
+from offline.recipes.reading import read_recipe
+from offline.training.asked import ReadOnce, asked_for
 from processors.errors import ConfigError
 from processors.score.config import ScoreConfig
 from tests.offline.training.made import EXAMPLES
@@ -26,3 +30,20 @@ def test_two_models_of_one_id_are_refused(tmp_path):
     same.write_text((EXAMPLES / "fx_lgbm.yaml").read_text())
     with pytest.raises(ConfigError, match=r"again.yaml: id is 'fx_lgbm'|fx_lgbm.yaml: id is 'fx_lgbm'"):
         asked_for([EXAMPLES / "fx_lgbm.yaml", same])
+
+
+def test_the_same_rows_are_read_once():
+    """Of a source that counts; other rows are read by themselves."""
+    asked = []
+
+    class Counted:
+        def rows(self, wanted, _progress):
+            asked.append(wanted)
+            return object()
+
+    source = ReadOnce(Counted())
+    wanted = wanted_of(read_recipe(EXAMPLES / "fx_lgbm.yaml"))
+    hourly = replace(wanted, timeframe="1h")
+    assert source.rows(wanted) is source.rows(wanted)
+    assert source.rows(hourly) is not source.rows(wanted)
+    assert asked == [wanted, hourly]

@@ -1,23 +1,33 @@
 """From a recipe to a file and a version: what was learnt, what resumes, what is honest through a break."""
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from offline.calibration import sigmoid
+from offline.recipes.reading import read_recipe
 from offline.recipes.recipe import ModelSpec, ValidationSpec
 from offline.registry.place import Place
 from offline.registry.registry import Registry
 from offline.reliability import calibration_error
 from offline.training import run as run_module
 from offline.training.adaptive import adaptive_intervals
+from offline.training.alone import alone
+from offline.training.by_cluster import refine
 from offline.training.experiment import experiment_of
 from offline.training.run import run
+from offline.training.tuning import inner_splits
 from offline.training.walk import walk
+from processors.errors import ConfigError, RetryableError
 from processors.score.model import Model
-from tests.offline.training.made import MINUTE, made, recipe_of
+from tests.offline.training.made import EXAMPLES, MINUTE, made, recipe_of
+from tests.runtime.ticks import REPOSITORY
 
 
 def quiet(_step, _share):
@@ -146,3 +156,68 @@ def test_adaptive_intervals_keep_their_bound_whatever_comes():
         data.ts_ns[data.at], data.end_ns, move, -ones, ones, symbol, [np.linspace(0.01, 1.1, 200)] * 2, 0.9, gamma=0.05
     )
     assert followed.furthest <= followed.bound
+
+
+def edited(folder, *changes):
+    """Return the recipe of an example with some words changed, read from a file."""
+    text = (EXAMPLES / "fx_lgbm.yaml").read_text()
+    for old, new in changes:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path = folder / "edited.yaml"
+    path.write_text(text)
+    return read_recipe(path)
+
+
+def test_what_cannot_be_served_is_refused_before_the_first_fit(tmp_path):
+    """A recipe with a lag: nothing is begun."""
+    lag = "  transformations: [{kind: lag, features: [rsi_14_value], bars: [1]}]"
+    recipe = edited(tmp_path, ("  seed: 1", "  seed: 1\n" + lag))
+    with pytest.raises(ConfigError, match="transformations is 'lag of rsi_14_value'"):
+        run(recipe, made(200), {}, tmp_path / "m.onnx", tmp_path / "work", registry=None, progress=quiet)
+    assert not (tmp_path / "work").exists()
+
+
+def test_inner_folds_judge_at_least_the_length_of_a_label(tmp_path):
+    """Of a window's 800 times: the most inner folds are taken; one more is refused by name and line before any fit."""
+
+    def read(n):
+        nested = f"{{scheme: nested, folds: 3, embargo_bars: 5, inner_folds: {n}}}"
+        return edited(
+            tmp_path, ("{scheme: walk_forward, folds: 5, embargo_bars: 60}", nested),
+            ("params: {num_leaves: 15, learning_rate: 0.03}", "grid: {num_leaves: [7, 15]}"),
+        )  # fmt: skip
+
+    data = made()
+    window = np.flatnonzero(data.ts_ns[data.at] < data.ts_ns[800])
+    assert len(inner_splits(read(52), data, window)) == 52
+    said = r"edited.yaml:13: inner_folds is 53.*at most 52: of 800 times each would judge 14, and a label runs over 15"
+    with pytest.raises(ConfigError, match=said):
+        inner_splits(read(53), data, window)
+    told = []
+    with pytest.raises(ConfigError, match="inner_folds is 60"):
+        walk(read(60), data, tmp_path, lambda step, _share: told.append(step))
+    assert told == []
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_one_process_trains_in_a_folder(tmp_path):
+    """Another is refused with the folder's name; where the first was killed, the folder is free."""
+    data, recipe = made(1_800), recipe_of("linear")
+    folder = tmp_path / "work" / f"{recipe.recipe_id}-{run_module._key(recipe, data)}"
+    words = "import sys, pathlib; from offline.training.alone import alone\n"
+    words += "with alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", words, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(RetryableError, match=f"{re.escape(str(folder))}: another process trains"):
+            run(recipe, data, {}, tmp_path / "m.onnx", tmp_path / "work", registry=None, progress=quiet)
+        holder.kill()
+    assert run(recipe, data, {}, tmp_path / "m.onnx", tmp_path / "work", registry=None, progress=quiet).path.exists()
+
+
+def test_one_process_refines_in_a_folder(tmp_path):
+    """The clusters of a run that another one is at work on are refused before anything is read."""
+    base = SimpleNamespace(basis=SimpleNamespace(folder=tmp_path))
+    with alone(tmp_path), pytest.raises(RetryableError, match="another process trains"):
+        refine(recipe_of("tft"), base, None, registry=None, progress=quiet)
