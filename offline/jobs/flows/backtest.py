@@ -1,17 +1,19 @@
 """Scores into returns net of costs: a yardstick, as training has it, on rows that the model has not seen.
 
-A horizon's outcome is looked up in the same snapshot that was scored.
+A horizon's outcome is looked up in the same snapshot that was scored. Splits and dividends that were known
+(``MPS_FACTS``) are no moves; what runs over one that was not has no outcome, as in training.
 """
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from offline.jobs.files import write_bytes, write_json
-from offline.jobs.flows.inputs import digest_of, lake_at
+from offline.jobs.flows.inputs import digest_of, files_in_force, lake_at
 from offline.jobs.flows.score import FILE, read_scores
 from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
@@ -37,8 +39,8 @@ def backtest(
 
 
 def state(*, scores: str, **_: Any) -> Any:
-    """Return the digest of the scores, which name model and snapshot."""
-    return digest_of([file_of(scores)])
+    """Return the digests of the scores, which name model and snapshot, and of files that tell of splits."""
+    return {**digest_of([file_of(scores)]), **files_in_force()}
 
 
 def file_of(scores: str) -> Path:
@@ -77,6 +79,7 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     ConfigError
         The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
     """
+    from offline.datasets.shares import actions_by_zone, closes_as_known, events_of, known_files
     from offline.registry.registry import Registry
     from offline.training.returns import Said
 
@@ -90,7 +93,11 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     assert not len(ts_ns) or int(ts_ns.min()) > made_by["trained_until_ns"], "a scored row was seen in training"
     symbols = tuple(sorted(scores.column("symbol_id").unique().to_pylist()))
     market, vol = _market(symbols, tf, made_by["snapshot"], lake)
+    actions = actions_by_zone(events_of(known_files()))
+    known_shares = closes_as_known(market.ts_ns, market.symbol, symbols, market.close, actions)
+    market = replace(market, value=known_shares.close)
     end = horizon_ends(market, horizon, card.label_stretch_max)
+    end[known_shares.surprises[end] != known_shares.surprises] = -1
     row = {key: i for i, key in enumerate(zip(market.symbol.tolist(), market.ts_ns.tolist(), strict=True))}
     code = {s: i for i, s in enumerate(symbols)}
     asked = zip(scores.column("symbol_id").to_pylist(), ts_ns.tolist(), strict=True)
