@@ -24,7 +24,7 @@ LEAST = 1e-12
 
 _ACTIONS = "'split', 'stock_dividend', 'dividend', 'spin_off', 'merger', 'symbol_change'"
 _FOREVER_NS = (1 << 63) - 1
-_SERIES = "PARTITION BY symbol_id, tf ORDER BY ts"
+_SERIES = "PARTITION BY symbol_id, tf, horizon_bars ORDER BY ts"
 
 
 def signal_outcomes(database: str, events_once: str, zones: Sequence[str], signals: Table) -> str:
@@ -32,7 +32,7 @@ def signal_outcomes(database: str, events_once: str, zones: Sequence[str], signa
 
     The horizon is so many later bars of symbol and timeframe; null until that bar is there, and where a label is void:
     it takes twice its bars or more with the market open, the market shuts before it (daily bars aside), or a split or
-    dividend over it was not known in time.
+    dividend over it was not known in time. A price that has not moved is neither hit nor miss.
 
     Parameters
     ----------
@@ -42,107 +42,147 @@ def signal_outcomes(database: str, events_once: str, zones: Sequence[str], signa
         Time zones of the exchanges in the table ``instruments``.
     """
     fields = ", ".join(f"s.`{c.name}` AS `{c.name}`" for c in signals.columns if c.path)
-    numbered = _numbered(database, events_once, zones)
     # A bar by activity has no length on the clock, hence no limit.
-    limit = f"{STRETCH_MAX} * s.horizon_bars * {_of_timeframe('s.tf', 1 << 60)}"
+    limit = f"{STRETCH_MAX} * s.horizon_bars * if(b.length_ns = 0, {1 << 60}, b.length_ns)"
+    never_shut = "b.end_open_ns - b.open_ns = toUnixTimestamp64Nano(assumeNotNull(b.end_ts)) - b.at_ns"
     known = (
-        f"isNotNull(o.end) AND o.open_ns - b.open_ns < {limit} AND o.shut_ns = b.shut_ns AND o.surprises = b.surprises"
+        f"isNotNull(b.end_ts) AND b.end_open_ns - b.open_ns < {limit} "
+        f"AND (b.by_session OR b.length_ns = 0 OR {never_shut}) AND b.end_surprises = b.surprises"
     )
-    realized = f"if({known}, log(o.close / b.c) + o.held - b.held, NULL)"
+    realized = f"if({known}, log(b.end_c / b.c) + b.end_held - b.held, NULL)"
     return (
-        f"SELECT {fields}, if({known}, o.end, NULL) AS outcome_ts, b.c AS close, {realized} AS realized_return, "
+        f"SELECT {fields}, if({known}, b.end_ts, NULL) AS outcome_ts, b.c AS close, {realized} AS realized_return, "
         f"if(s.score = 0, NULL, sign(s.score) * {realized}) AS gain, "
-        f"if(s.score = 0, NULL, (s.score > 0) = ({realized} > 0)) AS hit, "
+        f"if(s.score = 0 OR {realized} = 0, NULL, (s.score > 0) = ({realized} > 0)) AS hit, "
         f"({realized} >= s.interval_lo) AND ({realized} <= s.interval_hi) AS covered "
-        f"FROM `{database}`.signals AS s INNER JOIN ({numbered}) AS b "
-        "ON s.symbol_id = b.symbol_id AND s.tf = b.tf AND s.ts = b.ts "
-        "LEFT JOIN (SELECT symbol_id, tf, place, toNullable(ts) AS end, toNullable(c) AS close, open_ns, shut_ns, "
-        f"held, surprises FROM ({numbered})) AS o "
-        "ON b.symbol_id = o.symbol_id AND b.tf = o.tf AND b.place + toUInt64(s.horizon_bars) = o.place"
+        f"FROM ({_ended(database, events_once, zones)}) AS b INNER JOIN `{database}`.signals AS s "
+        "ON b.symbol_id = s.symbol_id AND b.tf = s.tf AND b.ts = s.ts AND b.horizon_bars = s.horizon_bars"
     )
 
 
-def _numbered(database: str, events_once: str, zones: Sequence[str]) -> str:
-    """Return the SELECT of each bar with its place, and what has passed since the first bar of its series.
+def _ended(database: str, events_once: str, zones: Sequence[str]) -> str:
+    """Return the SELECT of each bar with the bar at the end of its horizon, and what has passed up to either.
 
-    ``open_ns`` and ``shut_ns`` of the market's time, ``held`` of the log return that a holder has beside the price,
-    ``surprises`` of actions that were not known in time.
+    ``open_ns`` of the market's time, ``held`` of the log return that a holder has beside the price, ``surprises`` of
+    actions that were not known in time: each since some bar before.
     """
-    clocked = _clocked(database)
+    wall = "at_ns - lagInFrame(at_ns, 1, at_ns) OVER w"
+    passed = (
+        "greatest(clock_ns - lagInFrame(clock_ns, 1, clock_ns) OVER w, "
+        f"if(by_session, length_ns, least({wall}, length_ns)))"
+    )
+    window = f"WINDOW w AS ({_SERIES})"
+    own = "symbol_id, tf, horizon_bars, ts, c, at_ns, length_ns, by_session"
+    bars = f"SELECT {own}, step, surprise, {passed} AS passed_ns FROM ({_clocked(database, events_once, zones)}) {window}"
+    summed = (
+        f"SELECT {own}, sum(passed_ns) OVER w AS open_ns, sum(step) OVER w AS held, sum(surprise) OVER w AS surprises "
+        f"FROM ({bars}) {window}"
+    )
+    # A horizon of nothing or less has no outcome: nothing is below its limit.
+    later = ", ".join(
+        f"leadInFrame({value}, greatest(horizon_bars, 0)) OVER w AS end_{name}"
+        for name, value in (("ts", "toNullable(ts)"), *((n, n) for n in ("c", "open_ns", "held", "surprises")))
+    )
     return (
-        f"SELECT symbol_id, tf, ts, c, place, sum(passed_ns) OVER ({_SERIES}) AS open_ns, "
-        f"sum(wall_ns - passed_ns) OVER ({_SERIES}) AS shut_ns, sum(step) OVER ({_SERIES}) AS held, "
-        f"sum(surprise) OVER ({_SERIES}) AS surprises FROM ("
-        "SELECT r.symbol_id AS symbol_id, r.tf AS tf, r.ts AS ts, r.c AS c, r.place AS place, r.wall_ns AS wall_ns, "
-        "r.passed_ns AS passed_ns, k.step AS step, k.surprise AS surprise "
-        f"FROM ({clocked}) AS r LEFT JOIN ({_stepped(database, clocked, events_once, zones)}) AS k "
-        "ON r.symbol_id = k.symbol_id AND r.tf = k.tf AND r.ts = k.ts)"
+        f"SELECT {own}, open_ns, held, surprises, {later} FROM ({summed}) "
+        f"WINDOW w AS ({_SERIES} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
     )
 
 
-def _clocked(database: str) -> str:
-    """Return the SELECT of each bar of scored series: from the bar before, all the time and that of an open market.
+def _clocked(database: str, events_once: str, zones: Sequence[str]) -> str:
+    """Return the SELECT of the bars of scored series: the market's clock at each, and the effects of actions.
 
-    From one bar to the next at least a bar passes, or all the time there is, whatever the calendar says. A symbol that
-    is no instrument has a market that never shuts; of daily bars sessions are counted, and no hours are shut.
+    The clock counts hours open; of daily bars sessions, each of the length of a bar; of a symbol that is no instrument
+    all the time, since its market never shuts. From one bar to the next at least a bar passes, or all the time there
+    is, whatever the calendar says.
     """
-    closes = (
-        f"SELECT b.symbol_id AS symbol_id, b.tf AS tf, b.ts AS ts, argMax(b.c, b.revision) AS c FROM `{database}`.bars "
-        f"AS b WHERE (b.symbol_id, b.tf) IN (SELECT symbol_id, tf FROM `{database}`.signals) "
-        "GROUP BY b.symbol_id, b.tf, b.ts"
-    )
-    of_calendar = (
-        "SELECT c.symbol_id AS symbol_id, c.tf AS tf, c.ts AS ts, c.c AS c, i.calendar AS calendar "
-        f"FROM ({closes}) AS c LEFT JOIN `{database}`.instruments AS i ON c.symbol_id = i.symbol_id"
-    )
     # Before the first session all columns of one are 0.
-    ts, opened, closed, session_closed = (
+    at, opened, closed, session_closed = (
         f"toUnixTimestamp64Nano({name})" for name in ("m.ts", "s.open_ts", "s.close_ts", "s.session_close_ts")
     )
-    timed = (
-        f"SELECT m.symbol_id AS symbol_id, m.tf AS tf, m.ts AS ts, m.c AS c, m.calendar AS calendar, {ts} AS at_ns, "
-        f"s.open_before_ns + least({ts}, {closed}) - {opened} AS open_ns, "
-        f"s.sessions_before + ({opened} > 0 AND {ts} >= {session_closed}) AS sessions "
-        f"FROM ({of_calendar}) AS m ASOF LEFT JOIN `{database}`.sessions AS s "
-        "ON m.calendar = s.calendar AND m.ts >= s.open_ts"
-    )
-    before = ", ".join(f"lagInFrame({name}) OVER ({_SERIES}) AS previous_{name}" for name in ("at_ns", "open_ns", "c"))
-    follows = (
-        f"SELECT *, row_number() OVER ({_SERIES}) AS place, {before}, "
-        f"toInt64(lagInFrame(sessions) OVER ({_SERIES})) AS previous_sessions FROM ({timed})"
-    )
-    length, wall = _of_timeframe("tf", 0), "at_ns - previous_at_ns"
-    passed = (
-        f"multiIf(place = 1 OR {length} = 0, 0, calendar = '', {wall}, "
-        f"tf = '{SESSION}', greatest(toInt64(sessions) - previous_sessions, 1) * {length}, "
-        f"greatest(open_ns - previous_open_ns, least({wall}, {length})))"
+    clock = (
+        f"multiIf(m.length_ns = 0, 0, m.calendar = '', {at}, m.tf = '{SESSION}', "
+        f"(s.sessions_before + ({opened} > 0 AND {at} >= {session_closed})) * m.length_ns, "
+        f"s.open_before_ns + least({at}, {closed}) - {opened})"
     )
     return (
-        f"SELECT symbol_id, tf, ts, c, at_ns, place, previous_c, {passed} AS passed_ns, "
-        f"if(place = 1 OR {length} = 0 OR tf = '{SESSION}', passed_ns, {wall}) AS wall_ns FROM ({follows})"
+        "SELECT m.symbol_id AS symbol_id, m.tf AS tf, m.horizon_bars AS horizon_bars, m.ts AS ts, m.c AS c, "
+        f"{at} AS at_ns, m.length_ns AS length_ns, m.tf = '{SESSION}' AND m.calendar != '' AS by_session, "
+        f"{clock} AS clock_ns, k.step AS step, k.surprise AS surprise "
+        f"FROM ({_closes(database)}) AS m ASOF LEFT JOIN `{database}`.sessions AS s "
+        "ON m.calendar = s.calendar AND m.ts >= s.open_ts "
+        f"LEFT JOIN ({_effects(database, events_once, zones)}) AS k "
+        "ON m.symbol_id = k.symbol_id AND m.tf = k.tf AND m.ts = k.ts"
     )
 
 
-def _stepped(database: str, clocked: str, events_once: str, zones: Sequence[str]) -> str:
+def _closes(database: str) -> str:
+    """Return the SELECT of the closes from the first signal on, once for each horizon that the series' signals have."""
+    scored = (
+        f"SELECT symbol_id, tf, horizon_bars, min(ts) AS since, {_of_timeframe('tf', 0)} AS length_ns "
+        f"FROM `{database}`.signals GROUP BY symbol_id, tf, horizon_bars"
+    )
+    # By IN as well as by the join: IN reaches the table's index.
+    closes = (
+        f"SELECT b.symbol_id AS symbol_id, b.tf AS tf, b.ts AS ts, argMax(b.c, b.revision) AS c FROM `{database}`.bars "
+        f"AS b WHERE {_scored(database)} GROUP BY b.symbol_id, b.tf, b.ts"
+    )
+    return (
+        "SELECT c.symbol_id AS symbol_id, c.tf AS tf, h.horizon_bars AS horizon_bars, c.ts AS ts, c.c AS c, "
+        f"h.length_ns AS length_ns, i.calendar AS calendar FROM ({closes}) AS c INNER JOIN ({scored}) AS h "
+        "ON c.symbol_id = h.symbol_id AND c.tf = h.tf "
+        f"LEFT JOIN `{database}`.instruments AS i ON c.symbol_id = i.symbol_id WHERE c.ts >= h.since"
+    )
+
+
+def _scored(database: str) -> str:
+    return f"(b.symbol_id, b.tf) IN (SELECT symbol_id, tf FROM `{database}`.signals)"
+
+
+def _effects(database: str, events_once: str, zones: Sequence[str]) -> str:
     """Return the SELECT of the bars at which actions took effect: their step of a log return, and whether known.
 
     An action takes effect at the first bar that ends after midnight of its ex-date. The step is that of the revisions
     which stood when the bar ended; where those that stand now say another, the bar is a surprise.
+
+        bars       | | | |     | | | | |     | | |       cut where actions begin: a stretch has the bar of its
+        begins            ^             ^                effects, the one before it the close that they are paid out of
     """
-    series = f"SELECT DISTINCT symbol_id, tf FROM `{database}`.signals"
+    revisions = _revisions(events_once, database, zones)
+    concerned = f"SELECT symbol_id FROM `{database}`.events WHERE type IN ({_ACTIONS})"
+    cut = (
+        "SELECT b.symbol_id AS symbol_id, b.tf AS tf, b.ts AS ts, b.c AS c, b.revision AS revision, "
+        f"r.begins_ns AS begins_ns FROM `{database}`.bars AS b "
+        f"ASOF LEFT JOIN (SELECT DISTINCT symbol_id, begins_ns FROM ({revisions})) AS r "
+        "ON b.symbol_id = r.symbol_id AND toUnixTimestamp64Nano(b.ts) > r.begins_ns "
+        f"WHERE b.symbol_id IN ({concerned}) AND {_scored(database)}"
+    )
+    stretches = (
+        "SELECT symbol_id, tf, begins_ns, min(ts) AS first_ts, argMax(c, (ts, revision)) AS last_c "
+        f"FROM ({cut}) GROUP BY symbol_id, tf, begins_ns"
+    )
+    follows = (
+        "SELECT symbol_id, tf, begins_ns, 0 AS known_ns, 0 AS until_ns, 0 AS paid, 1 AS shares, "
+        "row_number() OVER w AS place, first_ts, lagInFrame(last_c) OVER w AS previous_c "
+        f"FROM ({stretches}) WINDOW w AS (PARTITION BY symbol_id, tf ORDER BY begins_ns)"
+    )
     told = (
         "SELECT r.symbol_id AS symbol_id, t.tf AS tf, r.begins_ns AS begins_ns, r.known_ns AS known_ns, "
-        "r.until_ns AS until_ns, r.paid AS paid, r.shares AS shares "
-        f"FROM ({_revisions(events_once, database, zones)}) AS r INNER JOIN ({series}) AS t "
+        "r.until_ns AS until_ns, r.paid AS paid, r.shares AS shares, 0 AS place, "
+        "toDateTime64(0, 9, 'UTC') AS first_ts, 0 AS previous_c "
+        f"FROM ({revisions}) AS r INNER JOIN (SELECT DISTINCT symbol_id, tf FROM `{database}`.signals) AS t "
         "ON r.symbol_id = t.symbol_id"
     )
-    concerned = f"SELECT symbol_id FROM `{database}`.events WHERE type IN ({_ACTIONS})"
+    # The stretch of each action, or the next one that has a bar. Not by ASOF JOIN: no filter reaches its right side.
+    met = (
+        "SELECT *, argMinIf((place, first_ts, previous_c), begins_ns, place > 0) OVER "
+        "(PARTITION BY symbol_id, tf ORDER BY begins_ns DESC) AS stretch "
+        f"FROM ({told} UNION ALL {follows})"
+    )
     # What pays out more than the share was worth is no dividend: it voids what runs over it.
     effects = (
-        "SELECT n.symbol_id AS symbol_id, n.tf AS tf, b.ts AS ts, b.at_ns AS at_ns, n.known_ns AS known_ns, "
-        "n.until_ns AS until_ns, (1 - n.paid / b.previous_c) / n.shares AS factor "
-        f"FROM ({told}) AS n ASOF INNER JOIN (SELECT * FROM ({clocked}) WHERE symbol_id IN ({concerned})) AS b "
-        "ON n.symbol_id = b.symbol_id AND n.tf = b.tf AND n.begins_ns < b.at_ns WHERE b.place > 1"
+        "SELECT symbol_id, tf, stretch.2 AS ts, toUnixTimestamp64Nano(stretch.2) AS at_ns, known_ns, until_ns, "
+        f"(1 - paid / stretch.3) / shares AS factor FROM ({met}) WHERE place = 0 AND stretch.1 > 1"
     )
     step = "-if(factor > 0, log(factor), 0)"
     return (
