@@ -41,7 +41,8 @@ CLOSES = (
 )
 SIGNAL = ", ".join(f"s.{c.name} AS {c.name}" for c in tables()["signals.v1"].columns if c.path)
 PLAIN = (
-    f"SELECT {SIGNAL}, o.ts AS outcome_ts, log(o.c / b.c) AS realized_return FROM signals AS s INNER JOIN ({CLOSES}) AS b "
+    f"SELECT {SIGNAL}, o.ts AS outcome_ts, log(o.c / b.c) AS realized_return FROM signals AS s "
+    f"INNER JOIN ({CLOSES}) AS b "
     "ON s.symbol_id = b.symbol_id AND s.tf = b.tf AND s.ts = b.ts "
     f"LEFT JOIN ({CLOSES}) AS o ON b.symbol_id = o.symbol_id AND b.tf = o.tf AND b.place + s.horizon_bars = o.place"
 )

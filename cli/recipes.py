@@ -82,7 +82,11 @@ def train_recipes(files: tuple[Path, ...], source: "GoldSource", order: Order, *
                 fit = partial(_fit, one, data, left_out, target, order, registry, workers, tell)
                 yield partial(_refined, one, fit, order, registry, tell, refined) if order.clusters else fit
 
-        outcomes = workers.side_by_side(calls())
+        try:
+            outcomes = workers.side_by_side(calls())
+        except KeyboardInterrupt:
+            click.echo("mps: stopped; folds that are done are kept, and the same command goes on from there", err=True)
+            raise
     _print(outcomes, refined, as_json=as_json)
 
 

@@ -49,8 +49,8 @@ def models() -> None:
 def list_models(*, name: str | None, as_json: bool) -> None:
     """List the versions of NAME, or of all models, the newest last.
 
-    Sharpe is annual, out of sample, net of costs; ms is the median time of one row; fair: whether no symbol, asset
-    class, regime or session is served much worse than all together.
+    Sharpe is annual, out of sample, net of costs, and none of too few periods with a position; ms is the median time
+    of one row; fair: whether no symbol, asset class, regime or session is served much worse than all together.
     """
     from offline.registry.listing import versions
 
@@ -61,7 +61,7 @@ def list_models(*, name: str | None, as_json: bool) -> None:
     if not found:
         raise ConfigError("mps models list", "models", name or "none", "one that was registered by a training")
     table = Table(box=None, pad_edge=False)
-    for head in ("model", "aliases", "kind", "trained until", "Sharpe", "ECE", "AUC", "ms", "fair"):
+    for head in ("model", "aliases", "kind", "until", "Sharpe", "ECE", "AUC", "ms", "fair"):
         table.add_column(head, justify="right" if head in {"Sharpe", "ECE", "AUC", "ms"} else "left", no_wrap=True)
     for v in found:
         f = v.facts
@@ -69,7 +69,8 @@ def list_models(*, name: str | None, as_json: bool) -> None:
             v.label, ", ".join(v.aliases) or "-", f["kind"], f["trained_until"][:10], _number(f["sharpe"], 2),
             _number(f["ece"], 3), _number(f["auc"], 3), _number(f["latency_ms"], 3), "yes" if f["fair"] else "NO",
         )  # fmt: skip
-    Console().print(table)
+    # Whole, wider than the terminal if need be: a name that is cut can be neither read nor copied.
+    Console(width=10_000).print(table)
 
 
 @models.command()
@@ -159,7 +160,10 @@ def compare(
         return
     console = Console()
     console.print(ranking.as_table())
-    console.print(f"\n{len(trials)} trials of {experiments[0]} finished, {trials.n_failed} did not", highlight=False)
+    plural = "" if len(trials) == 1 else "s"
+    console.print(
+        f"\n{len(trials)} trial{plural} of {experiments[0]} finished, {trials.n_failed} did not", highlight=False
+    )
     for remark in ranking.remarks():
         console.print(remark, highlight=False, markup=False)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import product
-from math import prod
+from math import comb, prod
 from typing import Any
 
 from offline.labels import STRETCH_MAX
@@ -36,6 +36,8 @@ CONFORMAL = ("cqr", "cqr_two_sided")
 REGIME_MODELS = ("bocpd", "bocpd_features", "hmm")
 MISSING = ("keep", "drop")
 BARS_MAX = 10_000
+SPLITS_MAX = 1_000
+"""Of combinatorial folds: each is a model of its own."""
 HORIZON_MAX = 1_000
 GRID_MAX = 64
 """Most combinations: each is fitted once an inner fold of each outer fold."""
@@ -285,6 +287,10 @@ class ValidationSpec:
         """Refuse numbers that leave no row to train on; raises ConfigError."""
         if self.scheme == "combinatorial" and not 2 <= self.test_folds < self.folds:
             raise ConfigError("recipe", "test_folds", self.test_folds, f"2 or more, fewer than the {self.folds} folds")
+        splits = comb(self.folds, self.test_folds)
+        if self.scheme == "combinatorial" and splits > SPLITS_MAX:
+            remedy = f"fewer: {self.test_folds} at a time are {splits:,} splits, each a model; at most {SPLITS_MAX:,}"
+            raise ConfigError("recipe", "folds", self.folds, remedy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def seen_limits(card: dict[str, Any]) -> list[str]:
     if years < SHORT_YEARS:
         out.append(f"It was judged on {years * 365.25:,.0f} days: one market, not all of them.")
     if len(data["universe"]) < NARROW_UNIVERSE:
-        out.append(f"Its universe has {len(data['universe'])} symbols; of others nothing is known.")
+        out.append(f"Its universe is {', '.join(data['universe'])}; of others nothing is known.")
     if not card["returns"]["causal"]:
         out.append("Not causal: the models that judged were trained on later rows too, which nobody has in time.")
     skill = card["selection"]["deflated_sharpe"]

@@ -180,7 +180,7 @@ def _calibration(card: dict[str, Any]) -> str:
 def _intervals(card: dict[str, Any]) -> str:
     c = card["coverage"]
     return (
-        f"They are to hold {c['nominal']:.0%} of the moves, and held {estimate(c['found'])}. Mean width "
+        f"Those of signals are to hold {c['nominal']:.0%} of the moves, and held {estimate(c['found'])}. Mean width "
         f"{estimate(c['width'], 2)}, in units of the volatility over the horizon."
     )
 

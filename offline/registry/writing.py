@@ -97,6 +97,8 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
     data, (topic, version) = evidence.dataset, schema_here()
     lineage = {"lineage": evidence.lineage} if evidence.lineage else {}
     returns, whole = card["returns"], card["metrics"]["all"]
+    # A ratio without an interval is one of too few periods: a list has no room to say so.
+    sharpe = None if returns["sharpe"]["low"] is None else returns["sharpe"]["value"]
     return {
         "kind": evidence.method.kind, "recipe_id": evidence.recipe_id, "recipe_hash": evidence.recipe_hash,
         "data_snapshot_id": data.snapshot_id, "dataset_sha256": data.sha256, "pack_id": data.pack_id,
@@ -105,7 +107,7 @@ def facts(evidence: Evidence, card: dict[str, Any]) -> dict[str, Any]:
         "universe": list(data.universe), "trained_from": card["data"]["from"], "trained_until": card["data"]["until"],
         "judged_from": returns["from"], "judged_until": returns["until"], "experiment": evidence.experiment,
         "parameters": evidence.method.parameters, "signature": card["model"]["signature"],
-        "sharpe": returns["sharpe"]["value"], "causal": returns["causal"], "ece": whole["ece"]["value"],
+        "sharpe": sharpe, "causal": returns["causal"], "ece": whole["ece"]["value"],
         "auc": whole["auc"] and whole["auc"]["value"], "coverage": whole["coverage"]["value"],
         "latency_ms": card["model"]["latency_ms"]["p50"], "machine": evidence.latency.machine,
         "fair": not card["fairness"]["much_worse"], **lineage,

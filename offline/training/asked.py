@@ -9,7 +9,7 @@ from offline.datasets.build import build
 from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress, Wanted
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.reading import read_file
-from offline.recipes.recipe import ModelRecipe
+from offline.recipes.recipe import ModelRecipe, check_servable
 from processors.errors import ConfigError
 from processors.score.config import ScoreConfig
 
@@ -39,7 +39,7 @@ def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:
     Raises
     ------
     ConfigError
-        A file is wrong, or two models have one id.
+        A file is wrong, a model could not be served, or two have one id.
     """
     found: list[Asked] = []
     for path in paths:
@@ -50,6 +50,8 @@ def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:
             found += [Asked(path, recipe, read.score_config()) for recipe in read.recipes()]
     names = [one.recipe.recipe_id for one in found]
     for one in found:
+        # Before rows are read, which takes longer.
+        check_servable(one.recipe)
         if names.count(one.recipe.recipe_id) > 1:
             raise ConfigError(str(one.path), "id", one.recipe.recipe_id, "an id of its own: another recipe has it too")
     return tuple(found)

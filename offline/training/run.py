@@ -24,7 +24,7 @@ from offline.training.alone import alone
 from offline.training.deploy import Deployed, deploy, fit_away
 from offline.training.experiment import experiment_of
 from offline.training.fitting import Progress
-from offline.training.folds import FIRST_TRAIN_SHARE
+from offline.training.folds import FIRST_TRAIN_SHARE, folds_of
 from offline.training.parts import CALIBRATION_SHARE, STOP_SHARE
 from offline.training.returns import returns_of
 from offline.training.table import LIMITS, measures
@@ -144,6 +144,8 @@ def run(
         data = data.before(until_ns)
         # The reasons were counted over all rows: of those up to then only the sum is known.
         dropped = {UNKNOWN_BY_THEN: len(data.x) - len(data)} if len(data.x) > len(data) else {}
+    # Refused before it counts as a try: what the rows cannot be split for has told nobody anything.
+    folds_of(recipe, data, data.offered(widest_window(recipe)))
     name = experiment or experiment_of(recipe)
     folder = work / f"{recipe.recipe_id}-{_key(recipe, data)}"
     with alone(folder), trial_of(registry, name, recipe, {}) as done:

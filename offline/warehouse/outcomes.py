@@ -73,7 +73,9 @@ def _ended(database: str, events_once: str, zones: Sequence[str]) -> str:
     )
     window = f"WINDOW w AS ({_SERIES})"
     own = "symbol_id, tf, horizon_bars, ts, c, at_ns, length_ns, by_session"
-    bars = f"SELECT {own}, step, surprise, {passed} AS passed_ns FROM ({_clocked(database, events_once, zones)}) {window}"
+    bars = (
+        f"SELECT {own}, step, surprise, {passed} AS passed_ns FROM ({_clocked(database, events_once, zones)}) {window}"
+    )
     summed = (
         f"SELECT {own}, sum(passed_ns) OVER w AS open_ns, sum(step) OVER w AS held, sum(surprise) OVER w AS surprises "
         f"FROM ({bars}) {window}"

@@ -14,6 +14,7 @@ import numpy as np
 from offline.jobs.files import write_bytes
 from offline.jobs.flows.inputs import lake_at
 from offline.jobs.run import JobRun
+from processors.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +62,7 @@ def _choose(model: str, which: str, snapshot: str | None, lake: str | None) -> d
 
 
 def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ...], lake: str | None) -> dict[str, Any]:
-    """Write the scores; return where, and how many rows had which fate."""
+    """Write the scores; return where, and how many rows had which fate. Raises ConfigError where there are none."""
     from offline.lake.reading import Wanted, columns_of, read
     from offline.lake.tables import lake_table
     from offline.registry.registry import Registry
@@ -80,6 +81,10 @@ def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ..
         made = stage.step(state, gold.take(slice(begin, begin + BATCH_ROWS)))
         parts.append(made.records["signals.v1"])
         fates.update(made.counts)
+    if not any(map(len, parts)):
+        until = np.datetime64(loaded.card.trained_until_ns, "ns")
+        raise ConfigError(f"flow score: {chosen['snapshot']}", f"rows that {loaded.where} may score", 0, f"later ones, its "
+                          f"training saw all until {until}: train with until, or sync the lake ({dict(fates)})")  # fmt: skip
     told = {**chosen, "trained_until_ns": loaded.card.trained_until_ns}
     write_bytes(out, parquet_of(parts, told))
     return {"file": str(out), "rows": sum(map(len, parts)), "fates": dict(fates)}
@@ -125,8 +130,6 @@ def read_scores(path: Path) -> "tuple[pa.Table, dict[str, Any]]":
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from processors.errors import ConfigError
 
     try:
         table = pq.read_table(path)

@@ -12,13 +12,15 @@ from processors.score.config import ScoreConfig
 from tests.offline.training.made import EXAMPLES
 
 
-def test_a_strategy_asks_for_each_of_its_models_with_its_costs():
+def test_a_strategy_asks_for_each_of_its_models_with_its_costs(tmp_path):
     """In the order of the files; a recipe is judged by the costs of the environment."""
     plain, tabular, deep = asked_for([EXAMPLES / "fx_lgbm.yaml", EXAMPLES / "strategy_fx.yaml"])
     assert [a.recipe.recipe_id for a in (plain, tabular, deep)] == ["fx_lgbm", "strategy_fx_lgbm", "strategy_fx_tft"]
     assert plain.costs is None
     assert tabular.costs == deep.costs
-    (_, dear) = asked_for([EXAMPLES / "strategy.yaml"])
+    text = (EXAMPLES / "strategy_fx.yaml").read_text().replace("fee_bps: 0.2", "fee_bps: 1.0")
+    (tmp_path / "dear.yaml").write_text(text)
+    (_, dear) = asked_for([tmp_path / "dear.yaml"])
     assert isinstance(dear.costs, ScoreConfig)
     assert set(dear.costs.fee_bps.values()) == {1.0}
     assert (dear.costs.slippage_bps_per_adv_share, dear.costs.max_adv_share) == (30.0, 0.02)
@@ -47,3 +49,9 @@ def test_the_same_rows_are_read_once():
     assert source.rows(wanted) is source.rows(wanted)
     assert source.rows(hourly) is not source.rows(wanted)
     assert asked == [wanted, hourly]
+
+
+def test_what_could_not_be_served_is_refused_before_rows_are_read():
+    """Score holds no row back for the cross-section."""
+    with pytest.raises(ConfigError, match="score holds no row back for the cross-section"):
+        asked_for([EXAMPLES / "strategy.yaml"])
