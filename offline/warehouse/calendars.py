@@ -8,6 +8,7 @@ The tables ``sessions`` and ``instruments``, for views that count time as labels
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -32,25 +33,44 @@ def calendars() -> dict[str, Sessions]:
 
     One that cannot be built here is left out: a sink has rows to store, whatever a calendar is worth.
     """
-    found = {}
+    found, zone_of = {}, calendar_zones()
     for name in sorted(load_instruments().calendars):
         try:
             found[name] = sessions(name)
         except ConfigError as e:
-            _log.warning("outcomes of its symbols go by the clock on the wall: %s", e)
+            kept = "splits and dividends count" if name in zone_of else "a split or dividend is a move of the price"
+            _log.warning(
+                "in signal_outcomes the market of the calendar %s never shuts, and a night is a horizon as any other; "
+                "for its symbols %s: %s", name, kept, e,
+            )  # fmt: skip
+    return found
+
+
+def calendar_zones() -> dict[str, str]:
+    """Return the time zone of each calendar that an instrument has, by name; one that nobody can name is left out."""
+    found = {}
+    for name in load_instruments().calendars:
+        # What the library raises where it cannot build a calendar: see ``processors.sessions``.
+        with suppress(ConfigError, NotImplementedError, ValueError):
+            found[name] = calendar_zone(name)
     return found
 
 
 def zones() -> list[str]:
     """Return the time zones of the instruments' exchanges."""
-    return sorted({calendar_zone(name) for name in calendars()})
+    return sorted(set(calendar_zones().values()))
 
 
 def calendar_tables() -> dict[str, pa.Table]:
-    """Return the rows of ``sessions`` and ``instruments``, by table."""
-    known = calendars()
+    """Return the rows of ``sessions`` and ``instruments``, by table.
+
+    A symbol whose calendar cannot be built has an empty one, and its zone: ex-dates are dates there all the same.
+    """
+    known, zone_of = calendars(), calendar_zones()
     rows = sorted(
-        (r.symbol_id, r.calendar, calendar_zone(r.calendar)) for r in load_instruments().rows if r.calendar in known
+        (r.symbol_id, r.calendar if r.calendar in known else "", zone_of[r.calendar])
+        for r in load_instruments().rows
+        if r.calendar in zone_of
     )
     whose = pa.table({n: pa.array([row[i] for row in rows], pa.string()) for i, n in enumerate(_OF_INSTRUMENT)})
     return {SESSIONS: pa.concat_tables([_EMPTY, *(_rows_of(name, own) for name, own in known.items())]),

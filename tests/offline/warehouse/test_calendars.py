@@ -8,6 +8,7 @@ from offline.warehouse.client import Warehouse
 from processors.errors import ConfigError
 from processors.sessions import calendar_zone, sessions
 from schemas.instruments import Instruments, load_instruments
+from tests.warehouse.test_warehouse import block
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +67,38 @@ def test_they_are_filled_again_only_where_they_changed(warehouse, monkeypatch):
     assert [sql.split("`")[3] for sql in done if "TRUNCATE" in sql] == ["instruments", "instruments"]
 
 
-def test_a_calendar_that_cannot_be_built_keeps_no_sink_from_its_work(warehouse, monkeypatch, caplog):
-    """Its symbols have no calendar, the log says so, and outcomes are there."""
+def test_a_calendar_that_cannot_be_built_keeps_its_symbols(warehouse, monkeypatch, caplog):
+    """Their market never shuts, the log says so, and a split that was known is no move; without a zone none is kept."""
 
     def fail(name):
-        if name == "XNYS":
+        if name in {"XNYS", "CMES"}:
             raise ConfigError("instruments", "calendar", name, "one that is built")
         return sessions(name)
 
+    def no_zone(name):
+        if name == "CMES":
+            raise NotImplementedError(name)
+        return calendar_zone(name)
+
     monkeypatch.setattr(calendars, "sessions", fail)
+    monkeypatch.setattr(calendars, "calendar_zone", no_zone)
     warehouse.create()
-    assert {c for _, c, _ in stored(warehouse, "instruments")} == {*load_instruments().calendars} - {"XNYS"}
-    assert warehouse.query("SELECT count() FROM mps.signal_outcomes") == [(0,)]
-    assert "XNYS" in caplog.text
+    assert stored(warehouse, "instruments") == sorted(
+        (r.symbol_id, "" if r.calendar == "XNYS" else r.calendar, calendar_zone(r.calendar))
+        for r in load_instruments().rows
+        if r.calendar != "CMES"
+    )
+    told = {record.args[0]: record.args[1] for record in caplog.records}
+    assert told == {"XNYS": "splits and dividends count", "CMES": "a split or dividend is a move of the price"}
+    friday = int(np.datetime64("2014-06-06T21:00", "ns").astype(np.int64))
+    for symbol in ("IBM:US", "ESU4:CME"):
+        key = {"symbol_id": symbol, "tf": "1d", "revision": 0, "horizon_bars": 1, "score": 1.0}
+        day = 24 * 3600 * 10**9
+        bars = [{**key, "ts": friday, "c": 140.0}, {**key, "ts": friday + day, "c": 20.5}]
+        warehouse.insert("bars", block("bars.v1", *bars), symbol)
+        warehouse.insert("signals", block("signals.v1", bars[0]), symbol)
+        split = {"symbol_id": symbol, "event_id": symbol, "type": "split", "name": "ratio", "ts_event": friday + day // 2,
+                 "ts_known": friday - day, "value": 7.0}  # fmt: skip
+        warehouse.insert("events", block("events.v1", split), symbol)
+    rows = dict(warehouse.query("SELECT symbol_id, realized_return FROM mps.signal_outcomes"))
+    assert rows == {"IBM:US": pytest.approx(np.log(7 * 20.5 / 140)), "ESU4:CME": pytest.approx(np.log(20.5 / 140))}

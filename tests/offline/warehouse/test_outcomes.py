@@ -148,7 +148,7 @@ def test_outcomes_are_the_labels_of_recipes(engine, seed):
         assert value == pytest.approx(label[0], rel=1e-9, abs=1e-11), (symbol, tf, ts)
         assert end == label[1]
         assert covered == (-1e-4 <= value <= 1e-4)
-        assert hit == (None if score == 0 else (score > 0) == (value > 0))
+        assert hit == (None if score == 0 or value == 0 else (score > 0) == (value > 0))
         assert gain == (None if score == 0 else math.copysign(1, score) * value)
     # Each reason is among the rows, and actions change some that they do not void.
     assert all(n > 0 for name, n in voids.items() if name != "label_flat")
@@ -179,3 +179,47 @@ def test_bars_by_activity_have_no_limit_and_a_new_warehouse_no_outcome(engine):
     warehouse = Warehouse(engine.client, "test", "empty")
     warehouse.create()
     assert outcomes_of(warehouse, "empty") == []
+
+
+def test_a_price_that_has_not_moved_is_neither_hit_nor_miss(engine):
+    """On either side: the gain is 0, the interval holds it, and hit is null; of a price that moved it is there."""
+    draw = np.random.default_rng(5)
+    whole = next(gold for gold in made_bars(draw)["1d"] if symbol_of(gold) == POOR)
+    gold = {"symbol_id": whole["symbol_id"], "ts": whole["ts"][:9],
+            "meta.close": np.array([2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 2.5, 3.0, 2.0])}  # fmt: skip
+    rows = outcomes_of(filled(engine, "still", {"1d": [gold]}, []), "still")
+    assert [r[3] for r in rows[:4]] == [0.0] * 4
+    assert [(r[5], r[6], r[7], r[8]) for r in rows[:4]] == [
+        (-0.5, None, 0.0, True), (0.0, None, None, True), (0.5, None, 0.0, True), (-0.5, None, 0.0, True),
+    ]  # fmt: skip
+    assert [(r[5], r[6], r[8]) for r in rows[4:7]] == [(0.0, None, False), (0.5, None, True), (-0.5, True, False)]
+
+
+def test_each_horizon_of_a_series_has_its_own_outcome(engine):
+    """Two signals of one bar with horizons of 1 and 3 bars, and one without a horizon, which has no outcome."""
+    gold = next(gold for gold in made_bars(np.random.default_rng(5))["1d"] if symbol_of(gold) == POOR)
+    warehouse = filled(engine, "horizons", {"1d": [gold]}, [])
+    key = {"symbol_id": POOR, "tf": "1d", "ts": int(gold["ts"][4]), "score": 1.0}
+    warehouse.insert("signals", block("signals.v1", *({**key, "horizon_bars": h} for h in (1, 3, 0, -1))), "more")
+    rows = warehouse.query(
+        "SELECT horizon_bars, toUnixTimestamp64Nano(outcome_ts), realized_return FROM horizons.signal_outcomes "
+        f"WHERE symbol_id = '{POOR}' AND tf = '1d' AND ts = fromUnixTimestamp64Nano({key['ts']}, 'UTC')"  # noqa: S608
+    )
+    close = gold["meta.close"]
+    ends = {h: (int(gold["ts"][4 + h]), pytest.approx(math.log(close[4 + h] / close[4]))) for h in (1, 2, 3)}
+    assert {h: tuple(rest) for h, *rest in rows} == {**ends, 0: (None, None), -1: (None, None)}
+
+
+def test_a_filter_of_symbol_and_timeframe_reaches_the_bars(engine):
+    """Every read of bars and signals, those for actions too, goes by the index to the symbol and timeframe asked."""
+    bars = {"1d": made_bars(np.random.default_rng(5))["1d"]}
+    filled(engine, "pushed", bars, made_events(np.random.default_rng(5)))
+    plan = engine.query(
+        f"EXPLAIN indexes = 1 SELECT * FROM pushed.signal_outcomes WHERE symbol_id = '{POOR}' AND tf = '1d'"  # noqa: S608
+    )
+    # A read, and behind it what of its condition the index takes.
+    reads = "\n".join(row[0] for row in plan).split("ReadFromMergeTree ")[1:]
+    for table, least in (("bars", 2), ("signals", 3)):
+        conditions = [read.split("Condition: ", 1)[1].split("\n")[0] for read in reads if read.startswith(f"(pushed.{table})")]
+        assert len(conditions) >= least
+        assert all(f"symbol_id in ['{POOR}', '{POOR}']" in c and "tf in ['1d', '1d']" in c for c in conditions), table
