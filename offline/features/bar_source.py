@@ -84,10 +84,10 @@ class ClickHouseBars:
         return dict(sorted(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True)))
 
     def snapshot(self) -> str:
-        """Return the digest, worked out by ClickHouse."""
+        """Return the digest, worked out by ClickHouse: of tuples, since the hash of arguments is null where one of them is."""
         columns = ", ".join(column for _, column in _names())
         found = self._ask(
-            f"SELECT symbol_id, count() AS n, toString(groupBitXor(sipHash64({columns}, _offset))) AS digest "
+            f"SELECT symbol_id, count() AS n, toString(groupBitXor(sipHash64(tuple({columns}, _offset)))) AS digest "
             f"FROM bars WHERE {self._where} GROUP BY symbol_id ORDER BY symbol_id"
         )
         return hashlib.sha256(repr(found.to_pydict()).encode()).hexdigest()

@@ -36,7 +36,7 @@ CONFORMAL = ("cqr", "cqr_two_sided")
 REGIME_MODELS = ("bocpd", "bocpd_features", "hmm")
 MISSING = ("keep", "drop")
 BARS_MAX = 10_000
-SPLITS_MAX = 1_000
+SPLITS_MAX = 10_000
 """Of combinatorial folds: each is a model of its own."""
 HORIZON_MAX = 1_000
 GRID_MAX = 64

@@ -83,8 +83,8 @@ def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ..
         fates.update(made.counts)
     if not any(map(len, parts)):
         until = np.datetime64(loaded.card.trained_until_ns, "ns")
-        raise ConfigError(f"flow score: {chosen['snapshot']}", f"rows that {loaded.where} may score", 0, f"later ones, its "
-                          f"training saw all until {until}: train with until, or sync the lake ({dict(fates)})")  # fmt: skip
+        remedy = f"later ones: its training saw all until {until}; train with until, or sync the lake ({dict(fates)})"
+        raise ConfigError(f"flow score: {chosen['snapshot']}", f"rows that {loaded.where} may score", 0, remedy)
     told = {**chosen, "trained_until_ns": loaded.card.trained_until_ns}
     write_bytes(out, parquet_of(parts, told))
     return {"file": str(out), "rows": sum(map(len, parts)), "fates": dict(fates)}
