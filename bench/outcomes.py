@@ -42,8 +42,7 @@ CLOSES = (
 SIGNAL = ", ".join(f"s.{c.name} AS {c.name}" for c in tables()["signals.v1"].columns if c.path)
 PLAIN = (
     f"SELECT {SIGNAL}, o.ts AS outcome_ts, log(o.c / b.c) AS realized_return FROM signals AS s "
-    f"INNER JOIN ({CLOSES}) AS b "
-    "ON s.symbol_id = b.symbol_id AND s.tf = b.tf AND s.ts = b.ts "
+    f"INNER JOIN ({CLOSES}) AS b ON s.symbol_id = b.symbol_id AND s.tf = b.tf AND s.ts = b.ts "
     f"LEFT JOIN ({CLOSES}) AS o ON b.symbol_id = o.symbol_id AND b.tf = o.tf AND b.place + s.horizon_bars = o.place"
 )
 FROM = {"plain lookup": f"({PLAIN})", "signal_outcomes": "signal_outcomes"}
@@ -133,11 +132,14 @@ def main() -> None:
         for name in ("question", "of", "s", "of the plain lookup", "peak memory, MB"):
             table.add_column(name, justify="left" if name in {"question", "of"} else "right")
         for question, where in asked.items():
-            plain_s = 0.0
-            for name, source in FROM.items():
-                sql = f"SELECT * FROM {source} {where}"
-                took_s, memory_mb = min(pool.submit(ask, path, sql).result() for _ in range(given.rounds))
-                plain_s = plain_s or took_s
+            seen: dict[str, list[Figures]] = {name: [] for name in FROM}
+            # In turns, so that a machine that slows down slows both.
+            for _ in range(given.rounds):
+                for name, source in FROM.items():
+                    seen[name].append(pool.submit(ask, path, f"SELECT * FROM {source} {where}").result())
+            plain_s = min(seen["plain lookup"])[0]
+            for name, figures in seen.items():
+                took_s, memory_mb = min(figures)
                 table.add_row(question, name, f"{took_s:.2f}", f"{took_s / plain_s:.2f}", f"{memory_mb:,.0f}")
     Console().print(table)
 

@@ -1,4 +1,4 @@
-"""``make bench``: codec, indicators, training sets and models against peers, reads, sizes, a wide universe, rates."""
+"""``make bench``: codec, indicators, training sets and models against peers, reads, sizes, outcomes, latency."""
 
 import argparse
 import subprocess
@@ -49,6 +49,7 @@ def main() -> None:
     shipped = sorted(SHIPPED_TICKS.glob("*.parquet"))
     # In a process of its own: chDB stays until its process ends.
     subprocess.run([sys.executable, "-m", "bench.warehouse", "--sizes", *map(str, shipped)], check=True)
+    subprocess.run([sys.executable, "-m", "bench.outcomes"], check=True)
     # Likewise: it has instruments of its own.
     subprocess.run([sys.executable, "-m", "bench.universe"], check=True)
     with tempfile.TemporaryDirectory() as name:

@@ -41,7 +41,8 @@ def signal_outcomes(database: str, events_once: str, zones: Sequence[str], signa
     zones
         Time zones of the exchanges in the table ``instruments``.
     """
-    fields = ", ".join(f"s.`{c.name}` AS `{c.name}`" for c in signals.columns if c.path)
+    names = [c.name for c in signals.columns if c.path]
+    fields = ", ".join(f"s.`{name}` AS `{name}`" for name in names)
     # A bar by activity has no length on the clock, hence no limit.
     limit = f"{STRETCH_MAX} * s.horizon_bars * if(b.length_ns = 0, {1 << 60}, b.length_ns)"
     never_shut = "b.end_open_ns - b.open_ns = toUnixTimestamp64Nano(assumeNotNull(b.end_ts)) - b.at_ns"
@@ -49,14 +50,18 @@ def signal_outcomes(database: str, events_once: str, zones: Sequence[str], signa
         f"isNotNull(b.end_ts) AND b.end_open_ns - b.open_ns < {limit} "
         f"AND (b.by_session OR b.length_ns = 0 OR {never_shut}) AND b.end_surprises = b.surprises"
     )
-    realized = f"if({known}, log(b.end_c / b.c) + b.end_held - b.held, NULL)"
-    return (
-        f"SELECT {fields}, if({known}, b.end_ts, NULL) AS outcome_ts, b.c AS close, {realized} AS realized_return, "
-        f"if(s.score = 0, NULL, sign(s.score) * {realized}) AS gain, "
-        f"if(s.score = 0 OR {realized} = 0, NULL, (s.score > 0) = ({realized} > 0)) AS hit, "
-        f"({realized} >= s.interval_lo) AND ({realized} <= s.interval_hi) AS covered "
+    became = (
+        f"SELECT {fields}, b.c AS close, if({known}, b.end_ts, NULL) AS outcome_ts, "
+        "log(b.end_c / b.c) + b.end_held - b.held AS moved "
         f"FROM ({_ended(database, events_once, zones)}) AS b INNER JOIN `{database}`.signals AS s "
         "ON b.symbol_id = s.symbol_id AND b.tf = s.tf AND b.ts = s.ts AND b.horizon_bars = s.horizon_bars"
+    )
+    realized = f"SELECT *, if(isNull(outcome_ts), NULL, moved) AS realized_return FROM ({became})"
+    return (
+        f"SELECT {', '.join(f'`{name}`' for name in names)}, outcome_ts, close, realized_return, "
+        "if(score = 0, NULL, sign(score) * realized_return) AS gain, "
+        "if(score = 0 OR realized_return = 0, NULL, (score > 0) = (realized_return > 0)) AS hit, "
+        f"(realized_return >= interval_lo) AND (realized_return <= interval_hi) AS covered FROM ({realized})"
     )
 
 
@@ -73,9 +78,8 @@ def _ended(database: str, events_once: str, zones: Sequence[str]) -> str:
     )
     window = f"WINDOW w AS ({_SERIES})"
     own = "symbol_id, tf, horizon_bars, ts, c, at_ns, length_ns, by_session"
-    bars = (
-        f"SELECT {own}, step, surprise, {passed} AS passed_ns FROM ({_clocked(database, events_once, zones)}) {window}"
-    )
+    clocked = _clocked(database, events_once, zones)
+    bars = f"SELECT {own}, step, surprise, {passed} AS passed_ns FROM ({clocked}) {window}"
     summed = (
         f"SELECT {own}, sum(passed_ns) OVER w AS open_ns, sum(step) OVER w AS held, sum(surprise) OVER w AS surprises "
         f"FROM ({bars}) {window}"

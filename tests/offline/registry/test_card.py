@@ -83,7 +83,7 @@ def test_the_numbers_say_what_is_against_the_model(model, card):
     assert any("ups from downs" in line for line in lost)
     assert any("beat both base rate and coin" in line for line in lost)
     assert not any("ups from downs" in line for line in card["seen_limits"])
-    assert any("Its universe is EURUSD:FX, NZDUSD:FX" in line for line in card["seen_limits"])
+    assert any("Its universe is EURUSD:FX, AIG:US" in line for line in card["seen_limits"])
     narrow = make_card("fx", model, evidence(rows=replace(rows, low=rows.low / 3, high=rows.high / 3)), NONE)
     assert any("hold less than they say" in line for line in narrow["seen_limits"])
 

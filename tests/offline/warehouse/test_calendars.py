@@ -97,8 +97,8 @@ def test_a_calendar_that_cannot_be_built_keeps_its_symbols(warehouse, monkeypatc
         bars = [{**key, "ts": friday, "c": 140.0}, {**key, "ts": friday + day, "c": 20.5}]
         warehouse.insert("bars", block("bars.v1", *bars), symbol)
         warehouse.insert("signals", block("signals.v1", bars[0]), symbol)
-        split = {"symbol_id": symbol, "event_id": symbol, "type": "split", "name": "ratio", "ts_event": friday + day // 2,
-                 "ts_known": friday - day, "value": 7.0}  # fmt: skip
+        split = {"symbol_id": symbol, "event_id": symbol, "type": "split", "name": "ratio", "value": 7.0,
+                 "ts_event": friday + day // 2, "ts_known": friday - day}  # fmt: skip
         warehouse.insert("events", block("events.v1", split), symbol)
     rows = dict(warehouse.query("SELECT symbol_id, realized_return FROM mps.signal_outcomes"))
     assert rows == {"IBM:US": pytest.approx(np.log(7 * 20.5 / 140)), "ESU4:CME": pytest.approx(np.log(20.5 / 140))}

@@ -201,10 +201,9 @@ def test_each_horizon_of_a_series_has_its_own_outcome(engine):
     warehouse = filled(engine, "horizons", {"1d": [gold]}, [])
     key = {"symbol_id": POOR, "tf": "1d", "ts": int(gold["ts"][4]), "score": 1.0}
     warehouse.insert("signals", block("signals.v1", *({**key, "horizon_bars": h} for h in (1, 3, 0, -1))), "more")
-    rows = warehouse.query(
-        "SELECT horizon_bars, toUnixTimestamp64Nano(outcome_ts), realized_return FROM horizons.signal_outcomes "
-        f"WHERE symbol_id = '{POOR}' AND tf = '1d' AND ts = fromUnixTimestamp64Nano({key['ts']}, 'UTC')"  # noqa: S608
-    )
+    at = f"symbol_id = '{POOR}' AND ts = fromUnixTimestamp64Nano({key['ts']}, 'UTC')"
+    columns = "horizon_bars, toUnixTimestamp64Nano(outcome_ts), realized_return"
+    rows = warehouse.query(f"SELECT {columns} FROM horizons.signal_outcomes WHERE {at}")  # noqa: S608
     close = gold["meta.close"]
     ends = {h: (int(gold["ts"][4 + h]), pytest.approx(math.log(close[4 + h] / close[4]))) for h in (1, 2, 3)}
     assert {h: tuple(rest) for h, *rest in rows} == {**ends, 0: (None, None), -1: (None, None)}
@@ -220,6 +219,7 @@ def test_a_filter_of_symbol_and_timeframe_reaches_the_bars(engine):
     # A read, and behind it what of its condition the index takes.
     reads = "\n".join(row[0] for row in plan).split("ReadFromMergeTree ")[1:]
     for table, least in (("bars", 2), ("signals", 3)):
-        conditions = [read.split("Condition: ", 1)[1].split("\n")[0] for read in reads if read.startswith(f"(pushed.{table})")]
+        of_table = [read for read in reads if read.startswith(f"(pushed.{table})")]
+        conditions = [read.split("Condition: ", 1)[1].split("\n")[0] for read in of_table]
         assert len(conditions) >= least
         assert all(f"symbol_id in ['{POOR}', '{POOR}']" in c and "tf in ['1d', '1d']" in c for c in conditions), table
