@@ -84,7 +84,7 @@ class ClickHouseBars:
         return dict(sorted(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True)))
 
     def snapshot(self) -> str:
-        """Return the digest, worked out by ClickHouse: of tuples, as a hash of arguments is null where one of them is."""
+        """Return the digest, worked out by ClickHouse: of tuples, as a hash of arguments is null where one is."""
         columns = ", ".join(column for _, column in _names())
         found = self._ask(
             f"SELECT symbol_id, count() AS n, toString(groupBitXor(sipHash64(tuple({columns}, _offset)))) AS digest "
