@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -174,9 +175,11 @@ def test_an_event_of_the_whole_market_is_in_every_partition_and_read_once(platfo
         MarketEvent("AIG:US", "AIG 1", "dividend", "amount", 20, 10, 0.5, "USD", "", "test"),
     ]
     assert store.publish(events, 3) == {"events.v1": 2}
-    ends = describe(platform, f"{topic_prefix}events.v1")
-    # Each partition's transaction ends with a marker.
-    assert sorted(n - 1 for n in ends) == [1, 1, 2]
+    # Each partition's transaction ends with a marker; the commit is answered before all of them are written.
+    deadline = time.monotonic() + 20.0
+    while sorted(n - 1 for n in describe(platform, f"{topic_prefix}events.v1")) != [1, 1, 2]:
+        assert time.monotonic() < deadline, "the markers of a commit were not written"
+        time.sleep(0.05)
     assert sorted(store.read("events.v1"), key=repr) == sorted(events, key=repr)
     assert store.read("events.v1") == store.read("events.v1")
 
