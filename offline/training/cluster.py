@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_threads
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from processors.errors import ConfigError, PlatformError
 
 try:
     from distributed import Client, Future
+    from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
     from distributed.versions import VersionMismatchWarning
 except ImportError as e:
@@ -186,10 +187,13 @@ class Cluster:
         }
 
     def _take(self, future: Future, i: int, results: dict[int, T], what: str) -> bool:
-        """Take a result over; False where its worker died in between, so that it is computed again."""
+        """Take a result over; False where it was lost in between, with its worker or the scheduler.
+
+        Dask then computes it again, or the future's status says that we must send it again.
+        """
         try:
             results[i] = future.result(timeout=HEALTH_S)
-        except TimeoutError:
+        except (TimeoutError, CancelledError, CommClosedError):
             return False
         except KilledWorker as e:
             raise PlatformError(

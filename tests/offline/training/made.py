@@ -64,3 +64,8 @@ def rest(seconds: float, _progress: object) -> float:
     """Return after some seconds, as a fit that takes so long."""
     time.sleep(seconds)
     return seconds
+
+
+def plus(shared: list[float], item: float, _progress: object) -> float:
+    """Return an item and the first of what is shared, added up."""
+    return shared[0] + item

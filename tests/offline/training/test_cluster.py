@@ -22,7 +22,7 @@ from offline.training.workers import HERE, workers_at
 from processors.errors import ConfigError, PlatformError
 from processors.reference.table import Problem, ReferenceFileError
 from tests.offline.training.conftest import LOOPBACK
-from tests.offline.training.made import made, recipe_of, rest
+from tests.offline.training.made import made, plus, recipe_of, rest
 
 ROOT = Path(__file__).parents[3]
 DATA = made(4_200)
@@ -101,6 +101,29 @@ def test_workers_that_are_killed_change_no_byte(n_killed, dask_cluster, here, tm
     with workers_at(dask_cluster.scheduler_address) as workers:
         assert trained(GRID, tmp_path, workers, kill) == here
     assert not alive
+
+
+def test_a_result_that_is_lost_while_it_is_taken_over_is_computed_again(dask_cluster, monkeypatch):
+    """Done, and its worker dead with what is shared before we have it: Dask forgets the task, and we send it anew."""
+    take, fates = of_cluster.Cluster._take, []
+
+    def too_late(self, future, *args):
+        if not fates:
+            with Client(dask_cluster.scheduler_address, set_as_default=False) as client:
+                client.wait_for_workers(2)
+                for pid in client.run(os.getpid).values():
+                    os.kill(pid, signal.SIGKILL)
+            while future.status == "finished":
+                rest(0.01, quiet)
+        fates.append(take(self, future, *args))
+        return fates[-1]
+
+    monkeypatch.setattr(of_cluster.Cluster, "_take", too_late)
+    with workers_at(dask_cluster.scheduler_address) as workers:
+        shared = workers.share([5.0])
+        assert workers.map(plus, [1.0, 2.0], quiet, shared=(shared,), what="sum") == [6.0, 7.0]
+    assert fates[0] is False
+    assert fates.count(True) == 2
 
 
 def test_recipes_side_by_side_give_the_files_of_one_after_another(dask_cluster, tmp_path):
