@@ -5,7 +5,6 @@ files -> recorded ticks -> reconcile, bars, featurize, regime (in memory) -> gol
 """
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.cross_join import cross_rows, decoded, with_cross
-from offline.datasets.clock import row_clock
-from offline.datasets.shares import actions_by_zone, closes_as_known, events_of, known_files
+from offline.datasets.horizons import horizons_of
+from offline.datasets.shares import actions_by_zone, events_of, known_files
 from offline.features.sources import CROSS, source_of
-from offline.labels import STRETCH_MAX, forward_log_return
 from offline.recipes.scales import input_of, is_price
 from processors.drift.config import DriftConfig
 from processors.errors import ConfigError
@@ -35,7 +33,7 @@ from processors.score.inputs import Input, input_matrix
 from processors.score.score import has_pack
 from processors.topology import build_chain
 from schemas.features import FOUNDING_PACK, Pack, load_pack
-from schemas.timeframes import SESSION, TIMEFRAME_NS, TIMEFRAMES
+from schemas.timeframes import TIMEFRAMES
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -226,20 +224,11 @@ def _labels(
     gold: Columns, symbol: I64, symbols: tuple[str, ...], timeframe: str, horizon_bars: int, actions: tuple[Action, ...]
 ) -> tuple[F64, I64]:
     """Return move and end of each row of one timeframe, NaN and -1 where there is none; sorted by symbol and time."""
-    n, bar_ns = len(gold), TIMEFRAME_NS[timeframe]
-    log_return, end_ns = np.empty(n), np.empty(n, np.int64)
     ts = np.array(gold["ts"], np.int64)
     close, vol = (np.array(gold[f"meta.{name}"], np.float64) for name in ("close", "realized_vol"))
-    known = closes_as_known(ts, symbol, symbols, close, actions)
-    # No limit on the wall's clock: the market's own decides.
-    forward_log_return(
-        ts, symbol, known.close, np.full(n, bar_ns), np.full(n, horizon_bars), math.inf, log_return, end_ns
-    )
-    clock, end = row_clock(ts, symbol, symbols, timeframe), np.arange(n)
-    end[end_ns >= 0] += horizon_bars
-    void = clock.stretched(end, STRETCH_MAX * horizon_bars * bar_ns) | (known.surprises[end] != known.surprises)
-    if timeframe != SESSION:
-        void |= clock.over_closed(end)
-    log_return[void], end_ns[void] = np.nan, -1
+    ahead = horizons_of(ts, symbol, symbols, close, timeframe, horizon_bars, actions=actions)
+    known = ahead.has_outcome(over_closed_hours=False)
+    log_return = np.where(known, np.log(ahead.value[ahead.end] / ahead.value), np.nan)
     unit = vol * np.sqrt(horizon_bars)
-    return np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0), end_ns
+    move = np.divide(log_return, unit, out=np.full(len(gold), np.nan), where=unit > 0)
+    return move, np.where(known, ts[ahead.end], -1)

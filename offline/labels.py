@@ -1,4 +1,4 @@
-"""Labels: what happened after a row. The only place that looks ahead, and it says how far."""
+"""Kernels of labels: what happened after a row, and after how many bars that is known."""
 
 import numpy as np
 from numba import njit
@@ -15,44 +15,15 @@ ROUNDING = 1e-9
 
 
 @njit(cache=True)
-def forward_log_return(
-    ts_ns: I64, group: I64, close: F64, tf_ns: I64, horizon_bars: I64, stretch_max: float, value: F64, end_ns: I64
-) -> None:
-    """Fill the log return to the h-th next row of the same group, and the event time at which it is known.
-
-    Parameters
-    ----------
-    ts_ns
-        Shape (n,), end of each bar, ascending within a group.
-    group
-        Shape (n,), ascending: equal for rows of one symbol and timeframe.
-    close
-        Shape (n,), positive prices.
-    tf_ns, horizon_bars
-        Shape (n,): length of a bar and h.
-    stretch_max
-        Times its bars that a horizon may take on the clock on the wall, at most.
-    value, end_ns
-        Shape (n,), filled: NaN and -1 where the group ends before, or the label is void.
-    """
-    n = len(ts_ns)
-    for i in range(n):
-        j = i + horizon_bars[i]
-        value[i] = np.nan
-        end_ns[i] = -1
-        if j < n and group[j] == group[i] and ts_ns[j] - ts_ns[i] <= stretch_max * horizon_bars[i] * tf_ns[i]:
-            value[i] = np.log(close[j] / close[i])
-            end_ns[i] = ts_ns[j]
-
-
-@njit(cache=True)
 def forward_sharpe(group: I64, close: F64, horizon_bars: int, value: F64) -> None:
     """Fill the mean of the next h returns of a row over their deviation.
 
     Parameters
     ----------
-    group, close
-        As in ``forward_log_return``.
+    group
+        Shape (n,), ascending: equal for rows of one symbol.
+    close
+        Shape (n,), positive prices, by time within a group.
     horizon_bars
         h, 2 or more.
     value
@@ -83,7 +54,7 @@ def triple_barrier(
     Parameters
     ----------
     group, close
-        As in ``forward_log_return``.
+        As in ``forward_sharpe``.
     unit
         Shape (n,): log return that is one unit of a barrier; what is not positive voids the label.
     up, down

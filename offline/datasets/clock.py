@@ -1,7 +1,7 @@
 """The time between rows as their market counts it: hours in which it is open, or sessions, apart from closed hours.
 
 A horizon over a weekend is no longer than one over a Tuesday; one over rows that are missing is. Called by
-``labelling`` for recipes and by ``offline.dataset`` for the baseline.
+``horizons``.
 """
 
 from collections.abc import Sequence

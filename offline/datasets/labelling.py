@@ -1,7 +1,7 @@
 """Labels of rows by symbol and time: what became of each, and why some are void.
 
-closes -> in shares as known (``shares``) -> outcome: return to the exit -> move, up, target
-                                             clock   -> void: bars are missing, closed hours
+closes -> horizons -> outcome: return to the exit -> move, up, target
+                   -> void: rows are missing, closed hours, splits
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline import labels
-from offline.datasets.clock import row_clock
-from offline.datasets.shares import closes_as_known
+from offline.datasets.horizons import horizons_of
 from offline.recipes.recipe import ModelRecipe
 from processors.reference.actions.events import Action
 from processors.runtime.batch import Columns
-from schemas.timeframes import TIMEFRAME_NS
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -62,17 +60,18 @@ def make_labels(
     """
     spec, n = recipe.label, len(gold)
     h, ts = spec.horizon_bars, np.array(gold["ts"], np.int64)
-    known = closes_as_known(ts, symbol, symbols, np.array(gold["meta.close"], np.float64), actions)
-    close, rows = known.close, np.arange(n)
+    ahead = horizons_of(
+        ts, symbol, symbols, np.array(gold["meta.close"], np.float64), recipe.universe.timeframe, h,
+        stretch_max=spec.stretch_max, actions=actions,
+    )  # fmt: skip
+    close, end, after_end = ahead.value, ahead.end, ahead.after_end
     unit = np.array(gold["meta.realized_vol"], np.float64) * np.sqrt(h)
-    after_end = (rows + h >= n) | (symbol[np.minimum(rows + h, n - 1)] != symbol)
-    end = np.where(after_end, rows, rows + h)
     target, leave = np.full(n, np.nan), end
     if spec.target == "triple_barrier":
         assert spec.barriers is not None, "a spec of barriers has them"
         bars, told = np.empty(n, np.int64), spec.barriers
         labels.triple_barrier(symbol, close, unit, h, told.up, told.down, told.at_time == "sign", target, bars)
-        leave = np.where(after_end, rows, rows + bars)
+        leave = np.where(after_end, end, np.arange(n) + bars)
     log_return = np.log(close[leave] / close)
     log_return[after_end] = np.nan
     move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
@@ -90,12 +89,11 @@ def make_labels(
             raise AssertionError(f"{spec.target} is a target of recipes without a label")
     if spec.transform == "winsorized":
         target = np.clip(target, -spec.winsor_limit, spec.winsor_limit)
-    clock, bar_ns = row_clock(ts, symbol, symbols, recipe.universe.timeframe), TIMEFRAME_NS[recipe.universe.timeframe]
     void = {
         "label_after_end": after_end,
-        "label_stretched": clock.stretched(end, spec.stretch_max * h * bar_ns),
-        "label_over_closed": clock.over_closed(end) & (not recipe.over_closed_hours),
-        "split_in_horizon": known.surprises[end] != known.surprises,
+        "label_stretched": ahead.stretched,
+        "label_over_closed": ahead.over_closed & (not recipe.over_closed_hours),
+        "split_in_horizon": ahead.split_inside,
         "label_flat": np.isnan(target),
     }
     end_ns, exit_ns = (np.where(after_end, -1, ts[place]) for place in (end, leave))

@@ -27,7 +27,7 @@ from processors.errors import ConfigError, PlatformError
 
 try:
     from distributed import Client, Future
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
     from distributed.versions import VersionMismatchWarning
 except ImportError as e:

@@ -144,7 +144,7 @@ class Outcomes:
             ts, _market_ns(gold, kept, tf), slots, bar_ns, tf == SESSION, last_ts, last_market, open_ns, shut_ns,
             open_at, shut_at,
         )  # fmt: skip
-        if card.label_stretch_max >= WHATEVER:
+        if runs_over_closed_hours(card):
             shut_at[:] = 0
         follow(
             open_at, shut_at, np.ascontiguousarray(gold["meta.close"], np.float64), unit, low, high, slots,
@@ -155,6 +155,11 @@ class Outcomes:
         )  # fmt: skip
         told = (kept & signal & (unit > 0))[signal]
         return np.where(told[:, None], np.stack([low[signal], high[signal]], axis=1), own)
+
+
+def runs_over_closed_hours(card: "ModelCard") -> bool:
+    """Return whether the model's labels may run over nights, weekends and holidays."""
+    return card.label_stretch_max >= WHATEVER
 
 
 def _market_ns(gold: Columns, kept: NDArray[np.bool_], tf: str) -> I64:

@@ -19,8 +19,6 @@ from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from offline.training.returns import Market, Said
 
 RETURNS, REPORT, RECEIPT = "returns.parquet", "report.json", "receipt.json"
@@ -79,9 +77,12 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     ConfigError
         The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
     """
-    from offline.datasets.shares import actions_by_zone, closes_as_known, events_of, known_files
+    from offline.datasets.horizons import horizons_of
+    from offline.datasets.shares import actions_by_zone, events_of, known_files
+    from offline.labels import STRETCH_MAX
     from offline.registry.registry import Registry
     from offline.training.returns import Said
+    from processors.score.adaptive import runs_over_closed_hours
 
     scores, made_by = read_scores(file)
     model = Registry().load(made_by["model"], str(made_by["version"]))
@@ -93,16 +94,17 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     assert not len(ts_ns) or int(ts_ns.min()) > made_by["trained_until_ns"], "a scored row was seen in training"
     symbols = tuple(sorted(scores.column("symbol_id").unique().to_pylist()))
     market, vol = _market(symbols, tf, made_by["snapshot"], lake)
-    actions = actions_by_zone(events_of(known_files()))
-    known_shares = closes_as_known(market.ts_ns, market.symbol, symbols, market.close, actions)
-    market = replace(market, value=known_shares.close)
-    end = horizon_ends(market, horizon, card.label_stretch_max)
-    end[known_shares.surprises[end] != known_shares.surprises] = -1
+    ahead = horizons_of(
+        market.ts_ns, market.symbol, symbols, market.close, tf, horizon,
+        stretch_max=card.label_stretch_max or STRETCH_MAX, actions=actions_by_zone(events_of(known_files())),
+    )  # fmt: skip
+    market, end = replace(market, value=ahead.value), ahead.end
+    has_outcome = ahead.has_outcome(runs_over_closed_hours(card))
     row = {key: i for i, key in enumerate(zip(market.symbol.tolist(), market.ts_ns.tolist(), strict=True))}
     code = {s: i for i, s in enumerate(symbols)}
     asked = zip(scores.column("symbol_id").to_pylist(), ts_ns.tolist(), strict=True)
     begin = np.array([row[code[symbol], at] for symbol, at in asked], np.int64)
-    known = np.flatnonzero(end[begin] >= 0)
+    known = np.flatnonzero(has_outcome[begin])
     if not len(known):
         raise ConfigError(str(file), "rows whose horizon has ended", 0, "scores of rows with later rows behind them")
     known = known[np.lexsort((market.symbol[begin[known]], ts_ns[known]))]
@@ -114,29 +116,6 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     said = Said(at, end[at], probability[known], vol[at] * np.sqrt(horizon), np.array(size),
                 np.zeros(len(at), np.int64))  # fmt: skip
     return market, said, made_by
-
-
-def horizon_ends(market: "Market", horizon_bars: int, stretch_max: float) -> "NDArray[np.int64]":
-    """Return the row at which the horizon of each row ends, shape (n,); -1 where it has not ended, or has no outcome.
-
-    As in training: none where rows are missing, or the market shuts, unless the model's labels run over that.
-    """
-    from offline.datasets.clock import row_clock
-    from offline.labels import STRETCH_MAX
-    from processors.score.adaptive import WHATEVER
-    from schemas.timeframes import SESSION, TIMEFRAME_NS
-
-    n, limit = len(market.ts_ns), stretch_max or STRETCH_MAX
-    rows = np.arange(n)
-    ends = rows + horizon_bars
-    within = (ends < n) & (market.symbol[np.minimum(ends, n - 1)] == market.symbol)
-    end = np.where(within, ends, rows)
-    clock = row_clock(market.ts_ns, market.symbol, market.symbols, market.timeframe)
-    void = clock.stretched(end, limit * horizon_bars * TIMEFRAME_NS[market.timeframe])
-    if market.timeframe != SESSION and limit < WHATEVER:
-        void |= clock.over_closed(end)
-    found: NDArray[np.int64] = np.where(within & ~void, end, -1)
-    return found
 
 
 def _market(symbols: tuple[str, ...], tf: str, snapshot: str, lake: str | None) -> "tuple[Market, np.ndarray]":
