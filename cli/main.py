@@ -5,7 +5,7 @@ from importlib import import_module
 
 import click
 
-from processors.errors import ConfigError, PlatformError
+from processors.errors import ConfigError, GatheredConfigError, PlatformError
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -79,11 +79,17 @@ def main() -> None:
         e.show()
         sys.exit(e.exit_code)
     except ConfigError as e:
-        click.echo(f"mps: {e}", err=True)
+        tell_wrong(e)
         sys.exit(EXIT_CONFIG)
     except PlatformError as e:
         click.echo(f"mps: {e}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def tell_wrong(error: ConfigError) -> None:
+    """Print one line for each thing that is wrong."""
+    for one in error.errors if isinstance(error, GatheredConfigError) else (error,):
+        click.echo(f"mps: {one}", err=True)
 
 
 if __name__ == "__main__":

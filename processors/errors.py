@@ -13,7 +13,10 @@ One wrong row must not cost the others of its batch: a stage names each with a `
 pipeline turns those into dead letters. A broken invariant is an ``assert`` and is never caught.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class PlatformError(Exception):
@@ -64,3 +67,43 @@ class ConfigError(PlatformError):
     def __init__(self, where: str, key: str, value: object, remedy: str) -> None:
         self.where, self.key, self.value, self.remedy = where, key, value, remedy
         super().__init__(f"{where}: {key} is {value!r}: {remedy}")
+
+
+class GatheredConfigError(ConfigError):
+    """Several of one file at once: one line each, the first one's fields.
+
+    Parameters
+    ----------
+    errors
+        Two or more.
+    """
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        first = errors[0]
+        super().__init__(first.where, first.key, first.value, first.remedy)
+        self.errors = tuple(errors)
+        self.args = ("\n".join(map(str, errors)),)
+
+
+class Gathered:
+    """Gathers what is wrong with the parts of a file, so that it is told at once and not one by one."""
+
+    def __init__(self) -> None:
+        self._errors: list[ConfigError] = []
+
+    def of(self, read: Callable[..., T], *args: Any) -> T | None:
+        """Return what is read; None where it is wrong."""
+        try:
+            return read(*args)
+        except ConfigError as e:
+            self.add(e)
+        return None
+
+    def add(self, error: ConfigError) -> None:
+        """Keep an error for later."""
+        self._errors += error.errors if isinstance(error, GatheredConfigError) else (error,)
+
+    def tell(self) -> None:
+        """Raise what was gathered, if anything was."""
+        if self._errors:
+            raise self._errors[0] if len(self._errors) == 1 else GatheredConfigError(self._errors)

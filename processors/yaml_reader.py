@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from processors.errors import ConfigError
+from processors.errors import ConfigError, Gathered
 
 Read = Callable[[yaml.Node, str], Any]
 """Reads the node of a key."""
@@ -56,15 +56,24 @@ class YamlReader:
 
     def mapping(self, node: yaml.Node, key: str, allowed: tuple[str, ...]) -> dict[str, yaml.Node]:
         """Return the entries of a mapping; an unknown or a repeated key is wrong."""
+        told = Gathered()
+        out = self.known(node, key, allowed, told)
+        told.tell()
+        return out
+
+    def known(self, node: yaml.Node, key: str, allowed: tuple[str, ...], told: Gathered) -> dict[str, yaml.Node]:
+        """Return the entries of a mapping that may be there; the others are told."""
         if not isinstance(node, yaml.MappingNode):
             raise self.wrong(node, key, _shown(node), f"a mapping of {', '.join(allowed)}")
         out: dict[str, yaml.Node] = {}
         for name, value in node.value:
-            if _shown(name) not in allowed:
-                raise self.wrong(name, key, _shown(name), f"one of {', '.join(allowed)}{near(_shown(name), allowed)}")
-            if name.value in out:
-                raise self.wrong(name, key, name.value, "each key once")
-            out[name.value] = value
+            word = _shown(name)
+            if word not in allowed:
+                told.add(self.wrong(name, key, word, f"one of {', '.join(allowed)}{near(word, allowed)}"))
+            elif word in out:
+                told.add(self.wrong(name, key, word, "each key once"))
+            else:
+                out[word] = value
         return out
 
     def section(self, top: dict[str, yaml.Node], key: str, fields: dict[str, Read]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from processors.errors import ConfigError
+from processors.errors import ConfigError, Gathered
 
 
 @click.group()
@@ -26,30 +26,22 @@ def recipe() -> None:
 def check(*, files: tuple[Path, ...], as_json: bool) -> None:
     """Read FILES strictly and show what they mean: columns, packs, hash; of a strategy its models too.
 
-    A wrong key or value is told with file, line and what is allowed (exit code 2), of each file that is wrong. What is
-    right but cannot be used yet is a note: symbols that are not among the instruments, and what keeps a model from
-    being served.
+    All wrong keys and values are told with file, line and what is allowed (exit code 2). What is right but cannot be
+    used yet is a note: symbols that are not among the instruments, and what keeps a model from being served.
 
     \b
     mps recipe check offline/recipes/examples/strategy.yaml
     mps recipe check offline/recipes/examples/*.yaml
     """
-    told, wrong = [], []
-    for file in files:
-        try:
-            told.append(_meaning(file))
-        except ConfigError as e:
-            wrong.append(e)
+    wrong = Gathered()
+    told = [one for file in files if (one := wrong.of(_meaning, file)) is not None]
     if as_json:
         click.echo(json.dumps(told[0] if len(files) == len(told) == 1 else told))
     else:
         console = Console(highlight=False, soft_wrap=True)
         for one in told:
             _print(console, one)
-    for error in wrong[:-1]:
-        click.echo(f"mps: {error}", err=True)
-    if wrong:
-        raise wrong[-1]
+    wrong.tell()
 
 
 def _meaning(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from processors.errors import ConfigError
+from processors.errors import ConfigError, Gathered
 from processors.yaml_reader import YamlReader, near
 
 Json = dict[str, Any]
@@ -91,9 +91,11 @@ def texts(allowed: tuple[str, ...] | None = None, least: int = 0, *, suggest: bo
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> tuple[str, ...]:
         values: tuple[str, ...] = reader.texts(None if suggest else allowed, least)(node, key)
+        told = Gathered()
         for item, value in zip(reader.items(node, key, least), values, strict=True):
             if suggest and allowed is not None and value not in allowed:
-                raise reader.wrong(item, key, value, f"a name of the catalog{near(value, allowed)}")
+                told.add(reader.wrong(item, key, value, f"a name of the catalog{near(value, allowed)}"))
+        told.tell()
         return values
 
     schema: Json = {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "minItems": least}
@@ -136,7 +138,10 @@ def named(item: Shape) -> Shape:
     """Return the shape of a mapping of names to values of one shape."""
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> dict[str, Any]:
-        return {k: item.read(reader, n, f"{key}.{k}") for k, n in reader.entries(node, key).items()}
+        told = Gathered()
+        found = {k: told.of(item.read, reader, n, f"{key}.{k}") for k, n in reader.entries(node, key).items()}
+        told.tell()
+        return found
 
     return Shape(read, {"type": "object", "additionalProperties": item.schema})
 
@@ -145,7 +150,12 @@ def list_of(item: Shape, least: int = 0) -> Shape:
     """Return the shape of a list."""
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> tuple[Any, ...]:
-        return tuple(item.read(reader, n, f"{key}[{i}]") for i, n in enumerate(reader.items(node, key, least)))
+        told = Gathered()
+        found = tuple(
+            told.of(item.read, reader, n, f"{key}[{i}]") for i, n in enumerate(reader.items(node, key, least))
+        )
+        told.tell()
+        return found
 
     return Shape(read, {"type": "array", "items": item.schema, "minItems": least})
 
@@ -160,11 +170,13 @@ def record(make: Callable[..., Any], keys: Mapping[str, Key], meaning: str = "")
     """
 
     def read(reader: YamlReader, node: yaml.Node, key: str) -> Any:
-        nodes = reader.mapping(node, key, tuple(keys))
+        told = Gathered()
+        nodes = reader.known(node, key, tuple(keys), told)
         for k, declared in keys.items():
             if declared.needed and k not in nodes:
-                raise reader.wrong(node, f"{key}.{k}", None, f"is needed: {declared.meaning}")
-        values = {k: keys[k].shape.read(reader, n, f"{key}.{k}") for k, n in nodes.items()}
+                told.add(reader.wrong(node, f"{key}.{k}", None, f"is needed: {declared.meaning}"))
+        values = {k: told.of(keys[k].shape.read, reader, n, f"{key}.{k}") for k, n in nodes.items()}
+        told.tell()
         try:
             return make(**values)
         except ConfigError as e:

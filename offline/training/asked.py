@@ -10,7 +10,7 @@ from offline.datasets.sources import NO_PROGRESS, GoldRows, GoldSource, Progress
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.reading import read_file
 from offline.recipes.recipe import ModelRecipe, check_servable
-from processors.errors import ConfigError
+from processors.errors import ConfigError, Gathered
 from processors.score.config import ScoreConfig
 
 Tell = Callable[[str, float | None], None]
@@ -42,12 +42,15 @@ def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:
         A file is wrong, a model could not be served, or two have one id.
     """
     found: list[Asked] = []
-    for path in paths:
-        read = read_file(path)
+    wrong = Gathered()
+    for path, read in [(path, wrong.of(read_file, path)) for path in paths]:
+        if read is None:
+            continue
         if isinstance(read, ModelRecipe):
             found.append(Asked(path, read))
         else:
             found += [Asked(path, recipe, read.score_config()) for recipe in read.recipes()]
+    wrong.tell()
     names = [one.recipe.recipe_id for one in found]
     for one in found:
         # Before rows are read, which takes longer.

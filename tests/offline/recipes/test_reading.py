@@ -1,6 +1,7 @@
 """Recipes and strategy files: what is read, what is refused and where, and what a hash means."""
 
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from offline.recipes import json_schema
 from offline.recipes.reading import read_file, read_recipe, read_strategy
 from offline.recipes.recipe import KINDS, ModelRecipe, check_servable
 from offline.training.tuning import candidates
-from processors.errors import ConfigError
+from processors.errors import ConfigError, GatheredConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "offline" / "recipes" / "examples"
 RECIPE = """\
@@ -248,3 +249,27 @@ def test_a_name_that_is_nearly_right_is_told(tmp_path, wrong, near):
     meant = wrong.split(": [")[-1].rstrip("]") if "[" in wrong else wrong.split(":")[0]
     with pytest.raises(ConfigError, match=f"near it: .*{meant}"):
         read(tmp_path, text.replace(wrong, near))
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    """Unknown and missing keys, wrong values at any depth and in lists: a line each; what they mean together later."""
+    text = """\
+recipe:
+  feature_packs: [core_valu_v1]
+  extra_features: [rsi_14, ema_10]
+  label_spec: {horizon_bars: 0, targets: sign}
+  universe_spec: {timeframe: 2m}
+  model: {kind: lgbm, kind: xgb}
+  seeds: 1
+"""
+    with pytest.raises(GatheredConfigError) as caught:
+        read(tmp_path, text)
+    told = [(e.where.rsplit(":", 1)[1], e.key, e.value) for e in caught.value.errors]
+    assert told == [
+        ("7", "recipe", "seeds"), ("2", "recipe.id", None), ("2", "recipe.feature_packs", "core_valu_v1"),
+        ("3", "recipe.extra_features", "rsi_14"), ("3", "recipe.extra_features", "ema_10"),
+        ("4", "recipe.label_spec", "targets"), ("4", "recipe.label_spec.horizon_bars", "0"),
+        ("5", "recipe.universe_spec.timeframe", "2m"), ("6", "recipe.model", "kind"),
+    ]  # fmt: skip
+    assert str(caught.value).splitlines() == [str(e) for e in caught.value.errors]
+    assert pickle.loads(pickle.dumps(caught.value)).errors[0].key == "recipe"  # noqa: S301 - our own bytes
