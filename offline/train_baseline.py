@@ -26,6 +26,7 @@ from offline.models.kinds import versions
 from processors.errors import ConfigError
 from processors.runtime.batch import Columns
 from processors.score.model import TOPIC, ModelCard
+from processors.whole_file import write_whole
 from schemas.features import FOUNDING_PACK
 from schemas.registry import load_registry
 
@@ -301,17 +302,11 @@ def write_model(path: Path, raw: bytes, report: dict[str, Any]) -> None:
     """
     digest = hashlib.sha256(raw).hexdigest()
     beside = path.with_name(path.name + ".sha256")
+    # Between two renames no digest lies beside the file, rather than a wrong one.
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Between two renames no digest lies beside the file, rather than a wrong one.
         beside.unlink(missing_ok=True)
-        for target, content in (
-            (path, raw),
-            (beside, f"{digest}  {path.name}\n".encode()),
-            (path.with_name(path.name + ".json"), sidecar(report).encode()),
-        ):
-            part = target.with_name(target.name + ".part")
-            part.write_bytes(content)
-            part.replace(target)
     except OSError as e:
-        raise ConfigError(str(path), "model file", e.strerror, "a folder that can be written, with room") from e
+        raise ConfigError(str(beside), "file", e.strerror, "a file that can be written") from e
+    write_whole(path, raw)
+    write_whole(beside, f"{digest}  {path.name}\n")
+    write_whole(path.with_name(path.name + ".json"), sidecar(report))

@@ -25,7 +25,12 @@ def dataset() -> None:
 @dataset.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the set.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the set; one that is there is replaced.",
+)
 @source_options
 @click.option("--no-leak-check", is_flag=True, help="Write the set also where an input seems to know the label.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and no progress bar.")
@@ -53,6 +58,8 @@ def build(
     from offline.datasets.build import build as make
     from offline.recipes.reading import read_recipe
 
+    # Before rows are read, which takes longer.
+    training_set.check_place(out)
     source = gold_source("mps dataset build", files, **flags)
     wanted = read_recipe(recipe)
     with Tasks(quiet=as_json) as tasks:

@@ -15,13 +15,14 @@ from cli.commands.replay import _Time
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
 from processors.errors import ConfigError, RetryableError
-from processors.reference.in_use import list_of, topic_securities, write_whole
+from processors.reference.in_use import list_of, topic_securities
 from processors.reference.load import Loaded, load
 from processors.reference.load import import_files as import_into
 from processors.reference.master import Master, beside_list, default_master, security_or_refuse
 from processors.reference.records import FOREVER_NS, MarketEvent, Security, avro_of
 from processors.reference.store import ReferenceStore
 from processors.reference.table import Problem, ReferenceFileError
+from processors.whole_file import write_whole
 from schemas.instruments import ASSET_CLASSES, load_instruments
 from serving.records import iso
 

@@ -19,6 +19,7 @@ import psutil
 
 from deploy.local.paths import Home, locked
 from deploy.local.process import ProcessId
+from processors.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,7 @@ def change_running(home: Home, change: Callable[[list[Running]], list[Running]])
 
 def write_json(path: Path, content: Any) -> None:
     """Replace a file by JSON in one step: a reader sees the old or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def _to_json(process: Running) -> dict[str, Any]:

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from offline.features.versions import write_whole
 from processors.errors import ConfigError
 from processors.score.inputs import Input
+from processors.whole_file import write_whole
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -211,12 +211,27 @@ OF_SAMPLES = ("end_ns", "exit_ns", "move", "up", "target")
 ARRAYS = (*OF_ROWS, "at", *OF_SAMPLES)
 
 
+def check_place(folder: Path) -> None:
+    """Raise ConfigError where a folder holds other things than a set, or halves of one."""
+    own = (FILE, REPORT)
+    other = sorted(p.name for p in folder.iterdir() if not p.name.startswith(own)) if folder.is_dir() else []
+    if other:
+        raise ConfigError(str(folder), "folder", f"one that holds {other[0]}", "a new or an empty one, or a set's own")
+
+
 def write(data: TrainingSet, folder: Path, report: dict[str, Any]) -> None:
-    """Write a set and its report into a folder, each file whole or not at all."""
+    """Write a set and its report into a folder, each file whole or not at all; a set that is there is replaced.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds other things.
+    """
+    check_place(folder)
     out = pa.BufferOutputStream()
     pq.write_table(_table(data), out, compression="zstd", use_dictionary=["symbol"], row_group_size=1 << 17)
     write_whole(folder / FILE, bytes(out.getvalue()))
-    write_whole(folder / REPORT, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(folder / REPORT, json.dumps(report, indent=1, sort_keys=True) + "\n")
 
 
 def _table(data: TrainingSet) -> pa.Table:

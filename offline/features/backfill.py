@@ -22,11 +22,12 @@ from offline.features.checkpoints import Checkpoint, read_checkpoint, write_chec
 from offline.features.known_facts import KnownFacts
 from offline.features.packs import PackView
 from offline.features.version_files import rows_file
-from offline.features.versions import Manifest, Version, version_folder, write_whole
+from offline.features.versions import Manifest, Version, version_folder
 from processors.errors import ConfigError, RetryableError
 from processors.feeds.partitioner import partition_of
 from processors.runtime.batch import Columns
 from processors.topology import platform_partitions
+from processors.whole_file import write_whole
 from schemas.instruments import partition_key
 
 CHUNK_BARS = 100_000

@@ -8,7 +8,7 @@ from typing import Any
 
 from offline.features.bar_order import Place
 from offline.features.chain import Entries
-from offline.features.versions import write_whole
+from processors.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,4 @@ def write_checkpoint(path: Path, at: Checkpoint) -> None:
         "chunks": at.chunks, "places": places, "bars": at.bars, "rows": at.rows, "done": at.done,
         "left_out": at.left_out, "state": state,
     }  # fmt: skip
-    write_whole(path, json.dumps(told).encode())
+    write_whole(path, json.dumps(told))

@@ -13,7 +13,6 @@ says ``complete``; nothing in it changes afterwards.
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from offline.features.packs import QUALITY, PackView
 from offline.features.rows import Rows, merged
 from offline.features.table_rows import rows_of
 from processors.errors import ConfigError
+from processors.whole_file import write_whole
 
 ID_CHARS = 16
 MANIFEST, CHECKPOINTS, ROWS = "manifest.json", "checkpoints", "rows"
@@ -93,7 +93,7 @@ class Version:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write what the version is."""
-        write_whole(self.folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True).encode())
+        write_whole(self.folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True))
 
     def checkpoint(self, group: str) -> Path:
         """Return the file that says how far a group is."""
@@ -121,17 +121,6 @@ def complete_versions(root: Path, pack: PackView) -> list[tuple[Version, Manifes
         if manifest is not None and manifest.complete and manifest.groups and manifest.pack_hash == pack.hash:
             found.append((Version(folder), manifest))
     return sorted(found, key=lambda v: (v[1].to_ns, -v[1].from_ns, v[1].snapshot))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all, whatever is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as f:
-        f.write(content)
-        f.flush()
-        os.fsync(f.fileno())
-    beside.replace(path)
 
 
 def read_version(root: Path, pack: PackView, snapshot: str | None = None) -> pa.Table:

@@ -1,11 +1,11 @@
-"""Files of the jobs: where they lie, written whole or not at all."""
+"""Files of the jobs: where they lie, and JSON in them."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from deploy.local.paths import home
+from processors.whole_file import write_whole
 
 
 def jobs_folder() -> Path:
@@ -13,20 +13,9 @@ def jobs_folder() -> Path:
     return home().folder / "jobs"
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or as it was before, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
-
-
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, the same bytes for the same value."""
-    write_bytes(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+    """Write a value as JSON, the same bytes for the same value; see ``write_whole``."""
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> Any:

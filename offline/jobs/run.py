@@ -26,9 +26,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from offline.jobs.files import jobs_folder, read_json, write_bytes, write_json
+from offline.jobs.files import jobs_folder, read_json, write_json
 from offline.jobs.job import Job
 from processors.errors import ConfigError, PlatformError, RetryableError
+from processors.whole_file import write_whole
 
 KEY_CHARS = 16
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
@@ -168,7 +169,7 @@ class JobRun:
             self.tell(name, None)
             begun = self._file(name, "begun")
             if not begun.exists():
-                write_bytes(begun, self._attempt().encode())
+                write_whole(begun, self._attempt())
             began = _now()
             result = self.around(name, work)
             write_json(done, {"name": name, "began": began, "ended": _now(), "result": result})

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from offline.models.estimator import Samples
-from processors.errors import ConfigError
+from processors.whole_file import write_whole
 
 
 def fingerprint(kind: str, parameters: object, seed: int, versions: str, *samples: Samples) -> str:
@@ -64,10 +64,4 @@ class Checkpoint:
         return self._parts[name]
 
     def _write(self, path: Path) -> None:
-        beside = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps({"fit": self._of, "parts": self._parts}))
-            beside.replace(path)
-        except OSError as e:
-            raise ConfigError(str(path), "checkpoint", e.strerror, "a file that can be written, with room") from e
+        write_whole(path, json.dumps({"fit": self._of, "parts": self._parts}))

@@ -13,7 +13,6 @@ from offline.datasets.training_set import TrainingSet
 from offline.export import gate
 from offline.export.fold import fold
 from offline.export.latency import Latency, measure_latency
-from offline.features.versions import write_whole
 from offline.models.kinds import versions
 from offline.recipes.recipe import ModelRecipe
 from offline.training.conformal import card_fields
@@ -24,6 +23,7 @@ from offline.training.payoffs import payoffs
 from offline.training.threads import hold_one_thread
 from offline.training.workers import Workers
 from processors.score.model import TOPIC, Model, ModelCard
+from processors.whole_file import write_whole
 from schemas.registry import load_registry
 
 I64 = NDArray[np.int64]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from offline.calibration import log_loss
 from offline.datasets.training_set import TrainingSet
-from offline.features.versions import write_whole
 from offline.recipes.recipe import ModelRecipe
 from offline.training.fitting import Progress, estimator_of, train
 from offline.training.folds import check_judged, embargo_ns
@@ -19,6 +18,7 @@ from offline.training.parts import parts_of
 from offline.training.workers import HERE, Workers
 from offline.validation.panel import Panel, split_panel
 from offline.validation.walk_forward import WalkForward
+from processors.whole_file import write_whole
 
 I64 = NDArray[np.int64]
 
@@ -144,7 +144,7 @@ class Losses:
     def put(self, fit: InnerFit, loss: float) -> None:
         """Keep the loss of a fit."""
         self._found[_key(fit)] = loss
-        write_whole(self._path, json.dumps(self._found, indent=0, sort_keys=True).encode())
+        write_whole(self._path, json.dumps(self._found, indent=0, sort_keys=True))
 
 
 def _key(fit: InnerFit) -> str:

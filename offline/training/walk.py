@@ -1,5 +1,6 @@
 """Every fold of a recipe: train on the past, say what comes, keep what was said. A finished fold is not done again."""
 
+import io
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from offline.training.parts import Parts, parts_of
 from offline.training.tuning import chosen, widest_window
 from offline.training.workers import HERE, Workers
 from processors.score.adaptive import step_of
+from processors.whole_file import write_whole
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -64,13 +66,12 @@ class FoldResult:
         """Write it whole or not at all."""
         told = {"sheet": asdict(self.sheet), "params": self.params, "base_rate": self.base_rate,
                 "mean_size": self.mean_size}  # fmt: skip
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as out:
-            np.savez(
-                out, sample=self.sample, path=self.path, probability=self.probability, low=self.low, high=self.high,
-                importance=self.importance, scores=self.scores, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
-            )  # fmt: skip
-        part.replace(path)
+        out = io.BytesIO()
+        np.savez(
+            out, sample=self.sample, path=self.path, probability=self.probability, low=self.low, high=self.high,
+            importance=self.importance, scores=self.scores, told=np.frombuffer(json.dumps(told).encode(), np.uint8),
+        )  # fmt: skip
+        write_whole(path, out.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> "FoldResult":

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from deploy.local.endpoints import find_broker
 from deploy.local.paths import home
@@ -16,6 +15,7 @@ from processors.errors import ConfigError
 from processors.reference.master import beside_list, default_master
 from processors.reference.records import FOREVER_NS, Security
 from processors.reference.store import ReferenceStore
+from processors.whole_file import write_whole
 from schemas.instruments import instruments_csv, load_instruments
 
 REFERENCE, INSTRUMENTS = "MPS_REFERENCE", "MPS_INSTRUMENTS"
@@ -65,20 +65,3 @@ def topic_securities(prefix: str) -> list[Security]:
     """Return what was imported to ``reference.v1``."""
     where = find_broker(home())
     return [r for r in ReferenceStore(where, prefix).read(Security.TOPIC) if isinstance(r, Security)]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be written there.
-    """
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text)
-        part.replace(path)
-    except OSError as e:
-        raise ConfigError("instruments", "file", str(path), f"a file that can be written: {e.strerror}") from None

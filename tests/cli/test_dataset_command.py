@@ -63,6 +63,14 @@ def test_a_named_symbol_without_rows_is_told(tmp_path):
     assert (told["symbols"]["NZDUSD:FX"]["rows"], told["symbols"]["EURUSD:FX"]["rows"]) == (0, 700)
 
 
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    """It is refused before rows are read: nothing is written, and nothing that is there is replaced."""
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"one that holds notes.txt"):
+        called(dataset, "build", FX, "--gold", str(tmp_path / "nothing"), "--out", str(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_two_sources_are_refused(tmp_path):
     """One source at a time; a strategy is no recipe; a missing folder says how to make one."""
     with pytest.raises(ConfigError, match="one of FILES, --gold, --clickhouse and --lake"):

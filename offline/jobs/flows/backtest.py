@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from offline.jobs.files import write_bytes, write_json
+from offline.jobs.files import write_json
 from offline.jobs.flows.inputs import digest_of, files_in_force, lake_at
 from offline.jobs.flows.score import FILE, read_scores
 from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
+from processors.whole_file import write_whole
 
 if TYPE_CHECKING:
     from offline.training.returns import Market, Said
@@ -60,7 +61,7 @@ def _returns(out: Path, file: Path, lake: str | None) -> dict[str, Any]:
     content = io.BytesIO()
     pq.write_table(pa.table(columns).replace_schema_metadata({"mps.backtest": json.dumps(made_by, sort_keys=True)}),
                    content)  # fmt: skip
-    write_bytes(out / RETURNS, content.getvalue())
+    write_whole(out / RETURNS, content.getvalue())
     report = {
         **made_by, "rows": len(said.begin), "periods": len(returns.value), "periods_a_year": returns.periods_a_year,
         "sharpe": sharpe_of(returns), "return": float(returns.value.sum()),

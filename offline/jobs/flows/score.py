@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from offline.jobs.files import write_bytes
 from offline.jobs.flows.inputs import lake_at
 from offline.jobs.run import JobRun
 from processors.errors import ConfigError
+from processors.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,7 +86,7 @@ def _score(out: Path, model: str, chosen: dict[str, Any], symbols: tuple[str, ..
         remedy = f"later ones: its training saw all until {until}; train with until, or sync the lake ({dict(fates)})"
         raise ConfigError(f"flow score: {chosen['snapshot']}", f"rows that {loaded.where} may score", 0, remedy)
     told = {**chosen, "trained_until_ns": loaded.card.trained_until_ns}
-    write_bytes(out, parquet_of(parts, told))
+    write_whole(out, parquet_of(parts, told))
     return {"file": str(out), "rows": sum(map(len, parts)), "fates": dict(fates)}
 
 

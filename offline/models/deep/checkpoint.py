@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.models.deep.ops import Params
-from processors.errors import ConfigError
+from processors.whole_file import write_whole
 
 
 @dataclass(slots=True)
@@ -70,16 +69,7 @@ def write(path: Path, of: str, at: Progressed) -> None:
     arrays |= {f"optimizer/{i}": value for i, value in enumerate(at.optimizer)}
     buffer = io.BytesIO()
     np.savez(buffer, numbers=np.frombuffer(json.dumps(numbers).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as f:
-            f.write(buffer.getbuffer())
-            f.flush()
-            os.fsync(f.fileno())
-        beside.replace(path)
-    except OSError as e:
-        raise ConfigError(str(path), "checkpoint", e.strerror, "a file that can be written, with room") from e
+    write_whole(path, buffer.getvalue())
 
 
 def read(path: Path, of: str) -> Progressed | None:

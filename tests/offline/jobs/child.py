@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from offline.jobs.files import write_bytes
 from offline.jobs.job import Job
 from offline.jobs.run import JobRun, execute
+from processors.whole_file import write_whole
 
 FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path()
 STEPS = ("first", "second", "third")
@@ -29,7 +29,7 @@ def _work(run: JobRun, name: str, before: str) -> str:
         (run.out / name).write_text(content[:50])
         (FOLDER / "holding").touch()
         time.sleep(600)
-    write_bytes(run.out / name, content.encode())
+    write_whole(run.out / name, content.encode())
     return content[:64]
 
 
