@@ -1,7 +1,9 @@
 """What ``mps train`` and the flow ``train`` are asked for: the recipes of files, and the rows of each."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offline.datasets import leakage
@@ -31,6 +33,12 @@ class Asked:
     path: Path
     recipe: ModelRecipe
     costs: ScoreConfig | None = None
+
+    @property
+    def hash(self) -> str:
+        """Return the digest of what is asked: of the recipe, and of the costs, which are no part of what a model is."""
+        told = [self.recipe.hash, None if self.costs is None else asdict(self.costs)]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def asked_for(paths: Iterable[Path]) -> tuple[Asked, ...]:

@@ -26,9 +26,9 @@ def train(
 
     at = None if snapshot is None else run.step("snapshot", lambda: _snapshot(files, snapshot, lake))
     source = ReadOnce(_source(files, at, lake))
-    # An id stays where a recipe is edited: what the old one came to is no answer.
+    # An id stays where a recipe or a strategy's costs are edited: what the old ones came to is no answer.
     steps = {
-        f"train {a.recipe.recipe_id} {a.recipe.hash[:8]}": partial(_train, run, a, source, until, experiment)
+        f"train {a.recipe.recipe_id} {a.hash[:8]}": partial(_train, run, a, source, until, experiment)
         for a in asked_for(map(Path, recipes))
     }
     return {"models": [run.step(name, work) for name, work in steps.items()]}

@@ -23,6 +23,12 @@ def test_a_strategy_asks_for_each_of_its_models_with_its_costs(tmp_path):
     (_, dear) = asked_for([tmp_path / "dear.yaml"])
     assert isinstance(dear.costs, ScoreConfig)
     assert set(dear.costs.fee_bps.values()) == {1.0}
+    # The same model, judged by other costs: what the first came to is no answer.
+    (tmp_path / "strategy_fx.yaml").write_text(text)
+    (_, again), (_, edited) = (asked_for([f / "strategy_fx.yaml"]) for f in (EXAMPLES, tmp_path))
+    assert (again.recipe.hash, again.hash) == (deep.recipe.hash, deep.hash)
+    assert edited.recipe.hash == deep.recipe.hash
+    assert edited.hash != deep.hash
     assert (dear.costs.slippage_bps_per_adv_share, dear.costs.max_adv_share) == (30.0, 0.02)
 
 
