@@ -17,6 +17,7 @@ from offline.cross_join import cross_rows, decoded, with_cross
 from offline.datasets.horizons import horizons_of
 from offline.datasets.shares import actions_by_zone, events_of, known_files
 from offline.features.sources import CROSS, source_of
+from offline.labels import log_ratio
 from offline.recipes.scales import input_of, is_price
 from processors.drift.config import DriftConfig
 from processors.errors import ConfigError
@@ -228,7 +229,9 @@ def _labels(
     close, vol = (np.array(gold[f"meta.{name}"], np.float64) for name in ("close", "realized_vol"))
     ahead = horizons_of(ts, symbol, symbols, close, timeframe, horizon_bars, actions=actions)
     known = ahead.has_outcome(over_closed_hours=False)
-    log_return = np.where(known, np.log(ahead.value[ahead.end] / ahead.value), np.nan)
+    log_return = np.empty(len(gold))
+    log_ratio(ahead.value, ahead.end, log_return)
+    log_return[~known] = np.nan
     unit = vol * np.sqrt(horizon_bars)
     move = np.divide(log_return, unit, out=np.full(len(gold), np.nan), where=unit > 0)
     return move, np.where(known, ts[ahead.end], -1)

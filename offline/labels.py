@@ -15,6 +15,25 @@ ROUNDING = 1e-9
 
 
 @njit(cache=True)
+def log_ratio(close: F64, later: I64, value: F64) -> None:
+    """Fill the log of a later price over a row's own.
+
+    As the score stage judges intervals: NumPy's own logarithm differs from it in the last bit on some processors.
+
+    Parameters
+    ----------
+    close
+        Shape (n,), positive prices.
+    later
+        Shape (n,): row of the later price.
+    value
+        Shape (n,), filled.
+    """
+    for i in range(len(close)):
+        value[i] = np.log(close[later[i]] / close[i])
+
+
+@njit(cache=True)
 def forward_sharpe(group: I64, close: F64, horizon_bars: int, value: F64) -> None:
     """Fill the mean of the next h returns of a row over their deviation.
 

@@ -72,7 +72,8 @@ def make_labels(
         bars, told = np.empty(n, np.int64), spec.barriers
         labels.triple_barrier(symbol, close, unit, h, told.up, told.down, told.at_time == "sign", target, bars)
         leave = np.where(after_end, end, np.arange(n) + bars)
-    log_return = np.log(close[leave] / close)
+    log_return = np.empty(n)
+    labels.log_ratio(close, leave, log_return)
     log_return[after_end] = np.nan
     move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
     up = np.where(move > 0, 1.0, 0.0)

@@ -17,7 +17,7 @@ EXCEPTIONS = {
     ("offline.models", "offline.export.trees"): "a fitted forest is its own graph and edge rows",
     ("offline.models", "offline.export.lightgbm_trees"): "and reads its booster's trees",
     ("offline.models", "offline.export.xgboost_trees"): "likewise",
-    ("offline.dataset", "offline.datasets.clock"): "a horizon of the baseline takes the time that one of a recipe does",
+    ("offline.dataset", "offline.datasets.horizons"): "a horizon of the baseline ends where one of a recipe does",
     ("offline.dataset", "offline.datasets.shares"): "and a split is no move there either",
 }
 """Importing package and imported module -> why it may."""

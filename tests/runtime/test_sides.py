@@ -145,7 +145,10 @@ def test_live_equals_offline(bootstrap_servers: str, topic_prefix: str, path: st
     with running(driver):
         wait(lambda: driver.rows >= n)
     assert driver.path == path
-    assert values(read_all(bootstrap_servers, topic_prefix + FRESHNESS)) == expected([Pair()], ticks, bars)
+    want = expected([Pair()], ticks, bars)
+    # The markers of a commit that was answered may still be on their way.
+    n = sum(map(len, want.values()))
+    assert values(read_all(bootstrap_servers, topic_prefix + FRESHNESS, n)) == want
 
 
 @pytest.mark.broker
@@ -208,7 +211,10 @@ def test_instances_join_and_leave(
         with running(second):
             wait(lambda: second.rows > 1000)
         wait(lambda: first.rows + second.rows >= n)
-    assert values(read_all(bootstrap_servers, topic_prefix + FRESHNESS)) == expected([Pair()], ticks, bars)
+    want = expected([Pair()], ticks, bars)
+    # The markers of a commit that was answered may still be on their way.
+    n = sum(map(len, want.values()))
+    assert values(read_all(bootstrap_servers, topic_prefix + FRESHNESS, n)) == want
 
 
 @pytest.mark.broker
