@@ -45,6 +45,8 @@ def bars_gold(database: str, ohlcv: str, gold: Table) -> str:
         "SELECT b.symbol_id AS symbol_id, b.tf AS tf, b.ts AS ts, b.o AS o, b.h AS h, b.l AS l, b.c AS c, b.v AS v, "
         f"g.tf AS gold_tf, g.ts AS gold_ts, {chosen} "
         f"FROM (SELECT * FROM ({ohlcv}) WHERE tf = {{tf:String}}) AS b "
-        f"ASOF INNER JOIN (SELECT * FROM `{database}`.gold WHERE tf = {{gold_tf:String}}) AS g "
+        # Of two records of one time the last one in the log, as training reads them.
+        f"ASOF INNER JOIN (SELECT * FROM `{database}`.gold WHERE tf = {{gold_tf:String}} "
+        "ORDER BY symbol_id, ts, _offset DESC LIMIT 1 BY symbol_id, ts) AS g "
         "ON b.symbol_id = g.symbol_id AND b.ts >= g.ts"
     )

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from offline.validation.combinatorial import CombinatorialPurged, optimal_folds
 from offline.validation.kfold import PurgedKFold
-from offline.validation.nested import nested
 from offline.validation.periods import PeriodWalkForward
 from offline.validation.walk_forward import WalkForward
 from processors.errors import ConfigError
@@ -135,18 +134,6 @@ def test_a_span_of_time_trains_no_longer_than_it():
         start = pd.Timestamp(border.year, border.month, 1) - pd.DateOffset(months=2)
         assert days[split.train[0]] <= start < days[split.train[0] + 1]
         assert split.train[-1] == split.test[0] - 3
-
-
-def test_nested_splits_tune_on_training_rows_alone():
-    """Inner rows are training rows of the outer split, and inner tests are later than inner training."""
-    found = list(nested(WalkForward(10, 30), WalkForward(5, 10), 70))
-    assert len(found) == 4
-    for one in found:
-        assert len(one.inner) == 4
-        for inner in one.inner:
-            rows = np.concatenate([inner.train, inner.test])
-            assert np.isin(rows, one.outer.train).all()
-            assert inner.train.max() < inner.test.min()
 
 
 @pytest.mark.parametrize("build", [

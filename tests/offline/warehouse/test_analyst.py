@@ -1,6 +1,7 @@
 """The views for research on real bars and gold rows, against obvious loops."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from offline.warehouse.client import Warehouse
@@ -79,3 +80,21 @@ def test_a_bar_is_joined_with_the_row_that_was_there(filled):
     )
     assert len(rows) == len(expected) > 100
     assert set(rows) == expected
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+def test_of_two_records_of_a_row_the_last_in_the_log_is_joined(later_first, filled):
+    """In whichever order they were written: a row that a stage made anew replaces the one of before."""
+    engine, bars, gold, _ = filled
+    at = {n: gold.schema.get_field_index(n) for n in ("meta_close", "_offset")}
+    anew = gold.set_column(at["_offset"], "_offset", pc.add(gold.column("_offset"), 10**6))
+    anew = anew.set_column(at["meta_close"], "meta_close", pc.add(gold.column("meta_close"), 1e6))
+    warehouse = Warehouse(engine.client, engine.where, f"anew_{later_first}".lower())
+    warehouse.create()
+    warehouse.insert("bars", bars, "bars")
+    for i, rows in enumerate((anew, gold) if later_first else (gold, anew)):
+        warehouse.insert("gold", rows, f"gold {i}")
+    view = f"{warehouse.database}.bars_gold(tf = '1m', gold_tf = '5m')"
+    ((least, n),) = warehouse.query(f"SELECT min(meta_close), count() FROM {view}")  # noqa: S608 - our own names
+    assert least > 1e6
+    assert n > 100
