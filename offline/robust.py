@@ -24,7 +24,7 @@ F64: TypeAlias = NDArray[np.float64]
 
 IQR_OF_UNIT_NORMAL = 2.0 * MAD_OF_UNIT_NORMAL
 """Distance of the quartiles of the standard normal."""
-QN_OF_UNIT_NORMAL = 0.45062466
+QN_OF_UNIT_NORMAL = 0.4506241100243562
 """sqrt(2) times quantile 5/8 of the standard normal: the quarter of |x - y| of two of them (Rousseeuw, Croux 1993)."""
 TIE = 4.0 * float(np.finfo(np.float64).eps)
 """Share of the total weight by which a half may be off and still be a half: sums of weights are rounded."""

@@ -65,7 +65,7 @@ def sharpe_estimate(
     elif method == "moments":
         variance = variance_of_sharpe(value, skewness(x), kurtosis(x))
     else:
-        chosen = int(4.0 * (len(x) / 100.0) ** (2.0 / 9.0)) if lags is None else lags
+        chosen = lags_of(len(x)) if lags is None else lags
         variance = long_run_variance(influence(x), chosen)
     error = math.sqrt(max(variance, 0.0) / len(x))
     reach = NORMAL.inv_cdf(0.5 + confidence / 2.0) * error
@@ -102,6 +102,16 @@ def influence(returns: F64) -> F64:
     return np.asarray(away / sigma - 0.5 * sharpe * (away**2 / sigma**2 - 1.0))
 
 
+def lags_of(n: int) -> int:
+    """Return how many lags n returns can tell of.
+
+    References
+    ----------
+    Newey and West (1994), "Automatic Lag Selection in Covariance Matrix Estimation": the rule of thumb.
+    """
+    return int(4.0 * (n / 100.0) ** (2.0 / 9.0))
+
+
 def long_run_variance(values: F64, lags: int) -> float:
     """Return n times the variance of the mean of a dependent series around 0; weights fall linearly over the lags.
 
@@ -132,8 +142,13 @@ def autocorrelations(returns: F64, lags: int) -> F64:
     return np.array([float(away[lag:] @ away[:-lag]) / total if lag < len(away) else 0.0 for lag in range(1, lags + 1)])
 
 
-def annualised_sharpe(returns: F64, periods: int = 252, *, autocorrelated: bool = True) -> float:
+def annualised_sharpe(
+    returns: F64, periods: int = 252, *, autocorrelated: bool = True, lags: int | None = None
+) -> float:
     """Return the Sharpe ratio of ``periods`` periods together.
+
+    Autocorrelations of a sample add up to -1/2 over all its lags, whatever the series: were all of ``periods`` taken,
+    a year of independent returns would look twice as good as it was.
 
     Parameters
     ----------
@@ -143,6 +158,8 @@ def annualised_sharpe(returns: F64, periods: int = 252, *, autocorrelated: bool 
         At least 1.
     autocorrelated
         Whether the sum of dependent returns is taken for what it is; else the root of the periods.
+    lags
+        How far returns depend on those before, fewer than ``periods``; ``lags_of`` if None.
 
     Returns
     -------
@@ -151,7 +168,7 @@ def annualised_sharpe(returns: F64, periods: int = 252, *, autocorrelated: bool 
     Raises
     ------
     ConfigError
-        Fewer than 1 period.
+        Fewer than 1 period, or lags below 0.
 
     References
     ----------
@@ -159,10 +176,13 @@ def annualised_sharpe(returns: F64, periods: int = 252, *, autocorrelated: bool 
     """
     if periods < 1:
         raise ConfigError("sharpe", "periods", periods, "at least 1")
+    if lags is not None and lags < 0:
+        raise ConfigError("sharpe", "lags", lags, "0 or more")
     x = kept(returns)
     value = sharpe_of_period(x)
     if not autocorrelated or periods == 1:
         return value * math.sqrt(periods)
-    left = periods - np.arange(1, periods)
-    spread = periods + 2.0 * float(left @ autocorrelations(x, periods - 1))
+    n_lags = min(periods - 1, lags_of(len(x)) if lags is None else lags)
+    left = periods - np.arange(1, n_lags + 1)
+    spread = periods + 2.0 * float(left @ autocorrelations(x, n_lags))
     return value * periods / math.sqrt(spread) if spread > 0.0 else math.nan

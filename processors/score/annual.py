@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from processors.sessions import sessions
-from schemas.timeframes import MINUTE_NS, SESSION, TIMEFRAME_NS
+from schemas.timeframes import SESSION, TIMEFRAME_NS
 
 _FROM_NS = int(np.datetime64("2010-01-01", "ns").astype(np.int64))
 _TO_NS = int(np.datetime64("2020-01-01", "ns").astype(np.int64))
@@ -22,7 +22,8 @@ def bars_per_year(calendar: str, tf: str) -> float:
     calendar
         As in ``processors.sessions``.
     tf
-        One of ``TIMEFRAMES``. Bars of a day count sessions, the others session minutes.
+        One of ``TIMEFRAMES``. Bars of a day count sessions; the others lie on the clock and are clipped to the segments
+        of a session, so that an hour that opens at half past is one too.
 
     Raises
     ------
@@ -33,5 +34,6 @@ def bars_per_year(calendar: str, tf: str) -> float:
     inside = (s.open_ns >= _FROM_NS) & (s.open_ns < _TO_NS)
     if tf == SESSION:
         return len(np.unique(s.label_ns[inside])) / _YEARS
-    minutes = int((s.close_ns - s.open_ns)[inside].sum()) / float(MINUTE_NS)
-    return minutes / (TIMEFRAME_NS[tf] // MINUTE_NS) / _YEARS
+    length = TIMEFRAME_NS[tf]
+    first, end = s.open_ns[inside] // length, -(-s.close_ns[inside] // length)
+    return int((end - first).sum()) / _YEARS

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.bars.bar import interval
 from processors.errors import ConfigError
 from processors.runtime.strings import STRINGS
 from processors.score import score as s
@@ -14,6 +15,8 @@ from processors.score.annual import bars_per_year
 from processors.score.config import ScoreConfig
 from processors.score.inputs import input_matrix
 from processors.score.score import score_rows
+from processors.sessions import sessions
+from schemas.timeframes import TIMEFRAME_NS
 from tests.score.gold_rows import concat, make_gold
 
 approx = pytest.approx
@@ -174,6 +177,22 @@ def test_years_have_the_bars_that_calendars_say():
     assert bars_per_year("24/7", "1h") == approx(365.2 * 24)
     assert bars_per_year("FX", "5m") == approx(bars_per_year("FX", "1m") / 5)
     assert bars_per_year("FX", "1m") == approx(259 * 1440, rel=0.01)
+    # An hour that opens at half past is a bar: seven a day, four of a half day.
+    assert bars_per_year("XNYS", "1h") == approx(251.7 * 7, rel=0.006)
+
+
+@pytest.mark.parametrize("calendar", ["XNYS", "XHKG", "METAL", "FX"])
+@pytest.mark.parametrize("tf", ["15m", "1h"])
+def test_bars_a_year_are_those_that_the_stage_would_make(calendar, tf):
+    """Counted over the decade by the intervals of the bar stage, a bar after the other."""
+    s, n = sessions(calendar), 0
+    first, last = np.searchsorted(s.open_ns, [int(np.datetime64(f"{y}-01-01", "ns").astype(int)) for y in (2010, 2020)])
+    for opens, closes in zip(s.open_ns[first:last].tolist(), s.close_ns[first:last].tolist(), strict=True):
+        ts = opens
+        while ts < closes:
+            _, ts = interval(TIMEFRAME_NS[tf], ts, opens, closes)
+            n += 1
+    assert bars_per_year(calendar, tf) == approx(n / 10)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,19 @@ def test_annualising_knows_of_autocorrelation():
     assert s.annualised_sharpe(x, 10) == pytest.approx(naive, rel=0.03)
     assert s.annualised_sharpe(x, 10, autocorrelated=False) > 1.5 * naive
     assert s.annualised_sharpe(x[:50], 1) == s.sharpe_of_period(x[:50])
+    assert s.annualised_sharpe(x, 10, lags=0) == pytest.approx(s.annualised_sharpe(x, 10, autocorrelated=False))
+    with pytest.raises(ConfigError, match="lags is -1"):
+        s.annualised_sharpe(x, 10, lags=-1)
+
+
+@pytest.mark.parametrize("n", [60, 252, 1000])
+def test_a_year_of_independent_returns_is_not_flattered(n):
+    """The ratio is about that of the root of the periods, however short the series."""
+    rng = np.random.default_rng(11)
+    series = [rng.normal(0.06, 1.0, n) for _ in range(300)]
+    ratio = [s.annualised_sharpe(x) / s.annualised_sharpe(x, autocorrelated=False) for x in series]
+    assert np.nanmedian(ratio) == pytest.approx(1.0, abs=0.1)
+    assert np.isnan(ratio).mean() < 0.02
 
 
 def test_probabilities_by_hand():
