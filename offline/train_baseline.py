@@ -170,7 +170,10 @@ def train_baseline(
     weight = 1.0 / np.array([HORIZON_BARS[tf] for tf in data.timeframes])[calibrating.tf]
     calibration = platt(np.asarray(booster.predict(calibrating.x, raw_score=True)), calibrating.up, weight)
     probability = sigmoid(calibration[0] * np.asarray(booster.predict(data.x, raw_score=True)) + calibration[1])
-    card = _card(data, split, timeframes, probability=probability, calibration=calibration, seed=seed)
+    card = _card(
+        data, split, timeframes, probability=probability, calibration=calibration, seed=seed,
+        regime_model=_regime_model(gold),
+    )  # fmt: skip
     progress("export")
     raw = to_onnx(booster, card)
     parity = check_parity(raw, booster, calibration, data.x)
@@ -193,6 +196,12 @@ def train_baseline(
     }
     write_model(out_path, raw, report)
     return report
+
+
+def _regime_model(gold: Columns) -> str:
+    """Return whose regimes the rows have; empty where they are of several."""
+    found = np.unique(np.asarray(gold["regime.model"], np.int64))
+    return gold.layout.symbols["regime.model"][found[0]] if len(found) == 1 else ""
 
 
 def fit_trees(data: Dataset, seed: int) -> lgb.Booster:
@@ -222,6 +231,7 @@ def _card(
     probability: F64,
     calibration: tuple[float, float],
     seed: int,
+    regime_model: str,
 ) -> ModelCard:
     """Return the card: gains and losses from all rows seen, the interval from the calibration rows alone."""
     seen = split.fit | split.calibration
@@ -254,6 +264,7 @@ def _card(
         dataset_sha256=data.take(seen).sha256(),
         versions=versions("lgbm"),
         schema_version=load_registry().current(TOPIC).version,
+        regime_model=regime_model,
     )
 
 

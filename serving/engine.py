@@ -16,7 +16,16 @@ from processors.runtime.batch import Columns, EncodedBatch, pack
 from processors.runtime.codec import ROW_ERRORS, FlatCodec
 from processors.score.config import ScoreConfig
 from processors.score.model import Model
-from processors.score.score import FATES, IN_SAMPLE, NO_MODEL, PACK_MISMATCH, SIGNAL, WARMUP, score_rows
+from processors.score.score import (
+    FATES,
+    IN_SAMPLE,
+    NO_MODEL,
+    PACK_MISMATCH,
+    REGIME_MISMATCH,
+    SIGNAL,
+    WARMUP,
+    score_rows,
+)  # fmt: skip
 from processors.score.window import Windows
 from processors.sinks.redis_store import FreshnessState
 from schemas.instruments import load_instruments
@@ -257,11 +266,13 @@ def _not_found(one: Asked) -> Failure:
 def _no_signal(one: Asked, fate: int, ts_ns: int, model: Model, seen: int | None) -> Failure:
     """Return why the model gives no signal for a row that has so many rows of its window, itself among them."""
     card: Any = model.card
+    by = f" by {card.regime_model}" if card.regime_model else ""
     reasons = {
         IN_SAMPLE: f"row is in the training period, which ends {iso(card.trained_until_ns)}",
         WARMUP: "row is warming up: a feature has not yet its full window",
         NO_MODEL: f"model {card.name} has no horizon for this timeframe: one of {', '.join(card.horizon_bars)}",
-        PACK_MISMATCH: f"row is of another feature pack than the model's, {card.pack_id} {card.pack_hash}",
+        PACK_MISMATCH: f"row lacks a feature pack of the model's, {', '.join(card.needs)}",
+        REGIME_MISMATCH: f"regime of the row is not of the model's, {', '.join(card.regimes)}{by}",
     }
     if fate == WARMUP and seen is not None and seen < card.window_bars:
         reasons[WARMUP] = f"too few rows: model {card.name} reads {card.window_bars}, {seen} are kept"

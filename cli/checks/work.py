@@ -15,11 +15,10 @@ from deploy.local.paths import Home
 from deploy.local.process import tail
 from processors.errors import ConfigError, RetryableError
 from processors.runtime.changelog import read_counts
-from processors.runtime.layout import layout_of
 from processors.runtime.offsets import GroupOffsets
 from processors.runtime.topics import TopicState, describe_topics, partitions_at
 from processors.score.model import load_model, model_path
-from processors.score.stage import served_packs
+from processors.score.stage import check_served
 from processors.topology import BRANCHES, PLATFORM_STAGES, TOPOLOGY
 from schemas.registry import load_registry
 
@@ -170,13 +169,12 @@ def check_model() -> Finding:
         return Finding("model", "model", "warn", f"none at {path}", remedy)
     try:
         model = load_model(path)
-        model.check(layout_of(load_registry().current("gold.v1").schema), served_packs())
+        check_served(model)
     except ConfigError as e:
         return Finding("model", "model", "fail", f"{e.where}: {e.key} is {e.value!r}", e.remedy)
-    frames = ", ".join(model.card.horizon_bars)
-    return Finding(
-        "model", "model", "ok", f"{model.card.name} version {model.version}, {frames}, pack {model.card.pack_id}"
-    )
+    card = model.card
+    frames, packs = ", ".join(card.horizon_bars), ", ".join(ref.partition("@")[0] for ref in card.needs)
+    return Finding("model", "model", "ok", f"{card.name} version {model.version}, {frames}, pack {packs}")
 
 
 def check_logs(home: Home) -> list[Finding]:

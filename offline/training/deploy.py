@@ -143,5 +143,5 @@ def card_of(recipe: ModelRecipe, data: TrainingSet, seen: I64, trained: Trained)
         batch_rows=getattr(trained.fitted, "batch_rows", 0), recipe_id=recipe.recipe_id, recipe_hash=recipe.hash,
         data_snapshot_id=data.meta.data_snapshot_id,
         calibration_method=recipe.calibration.method, conformal_method=recipe.conformal.method,
-        schema_version=load_registry().current(TOPIC).version,
+        schema_version=load_registry().current(TOPIC).version, packs=data.meta.packs, regime_model=recipe.regime_model,
     )  # fmt: skip

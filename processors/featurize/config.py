@@ -14,8 +14,8 @@ class FeaturizeConfig:
     Parameters
     ----------
     pack_ids
-        Feature packs of the rows, each once. A row is warm when the first of them is. A model is trained on one pack
-        and scores rows that have it.
+        Feature packs of the rows, each once. A row is warm when the first of them is. A model scores rows that have
+        all packs of those that it was trained on.
     facts_files
         Files of fundamentals and events, in any form that ``mps reference import`` reads, for facts that no topic has.
     curve_age_days

@@ -66,11 +66,11 @@ class ModelCard:
     required
         Names of inputs that were never null in training: a row without one of them is not scored.
     pack_id, pack_hash
-        Feature pack of the rows it was trained on; rows of another pack are not scored.
+        First feature pack of the rows it was trained on.
     horizon_bars
         Timeframe -> horizon in bars; a timeframe that is not here has no model.
     regimes
-        Labels in the order of the matrices below.
+        Labels in the order of the matrices below; rows with another one are not scored.
     gain_vols, loss_vols
         Timeframe -> mean size of a positive and of a negative return, one for each regime, in units of
         ``realized_vol * sqrt(horizon_bars)``.
@@ -100,6 +100,12 @@ class ModelCard:
         For example ``platt`` and ``cqr``.
     schema_version
         Newest version of the schema of ``gold.v1`` when it was trained; 0 where the file does not say.
+    packs
+        All packs of the rows it was trained on, each as ``id@hash``, the first one first; rows that lack one are not
+        scored. Empty where the file does not say: then it is the first alone.
+    regime_model
+        Whose regimes these rows have (``regime.model``); rows with those of another are not scored. Empty where the
+        file does not say: then any are.
     validity_centre, validity_scale
         Middle and spread of each input in training, in the order of ``inputs``; empty up to format 2, as is all that
         follows.
@@ -139,6 +145,8 @@ class ModelCard:
     calibration_method: str = ""
     conformal_method: str = ""
     schema_version: int = 0
+    packs: tuple[str, ...] = ()
+    regime_model: str = ""
     validity_centre: tuple[float, ...] = ()
     validity_scale: tuple[float, ...] = ()
     validity_scores: tuple[float, ...] = ()
@@ -152,6 +160,11 @@ class ModelCard:
         if not self.kind:
             return FORMAT_1
         return FORMAT_3 if self.validity_scores else FORMAT_2
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return all packs that a row must have, each as ``id@hash``."""
+        return self.packs or (pack_ref(self.pack_id, self.pack_hash),)
 
     def __post_init__(self) -> None:
         """Refuse a card that could not be scored with.
@@ -176,6 +189,9 @@ class ModelCard:
             raise ConfigError("model", "window_bars", self.window_bars, "a whole number of 1 or more")
         if self.batch_rows < 0:
             raise ConfigError("model", "batch_rows", self.batch_rows, "a whole number of 0 or more")
+        first = pack_ref(self.pack_id, self.pack_hash)
+        if not (self.needs[0] == first and all("@" in ref for ref in self.needs)):
+            raise ConfigError("model", "packs", ", ".join(self.needs), f"{first} and those after it, each as id@hash")
         self._check_conformal()
 
     def _check_conformal(self) -> None:
@@ -225,8 +241,8 @@ class ModelCard:
         try:
             values: dict[str, Any] = {k: json.loads(v) for k, v in raw.items()}
             values["inputs"] = tuple(Input(**i) for i in values["inputs"])
-            for key in ("required", "regimes", "calibration", *_TUPLES_OF_FORMAT_3):
-                if key in values or key not in _TUPLES_OF_FORMAT_3:
+            for key in ("required", "regimes", "calibration", *_OPTIONAL_TUPLES):
+                if key in values or key not in _OPTIONAL_TUPLES:
                     values[key] = tuple(values[key])
             for key in ("gain_vols", "loss_vols", "residual_quantiles"):
                 values[key] = {tf: tuple(v) for tf, v in values[key].items()}
@@ -247,6 +263,8 @@ _OF_FORMAT_2 = (
     "conformal_method",
 )  # fmt: skip
 _TUPLES_OF_FORMAT_3 = ("validity_centre", "validity_scale", "validity_scores", "adaptive_scores")
+_OPTIONAL_TUPLES = ("packs", *_TUPLES_OF_FORMAT_3)
+"""Those that not every file has."""
 _OF_FORMAT_3 = (*_TUPLES_OF_FORMAT_3, "adaptive_gamma", "label_stretch_max")
 
 
@@ -351,7 +369,7 @@ class Model:
         """Return the calibrated log-odds of a positive return, shape (n,)."""
         return self.outputs(gold).logit
 
-    def check(self, layout: Layout, served: Collection[str]) -> None:
+    def check(self, layout: Layout, served: Collection[str], regime_model: str) -> None:
         """Refuse to serve rows that the model was not trained on.
 
         Parameters
@@ -360,11 +378,14 @@ class Model:
             Of the rows.
         served
             Packs that the rows have, each as ``id@hash``.
+        regime_model
+            Whose regimes the rows have.
 
         Raises
         ------
         ConfigError
-            An input is no column of the rows, they are of an older schema, or they have another pack; names both.
+            An input is no column of the rows, they are of an older schema, they lack a pack, or their regimes are of
+            another model; names both.
         """
         missing = [i.name for i in self.card.inputs if i.name not in layout.column]
         if missing:
@@ -374,11 +395,16 @@ class Model:
         if self.card.schema_version > newest:
             stated = f"{TOPIC} version {self.card.schema_version}"
             raise ConfigError(self.where, "schema", stated, f"version {newest} or older, as rows are served here")
-        own = pack_ref(self.card.pack_id, self.card.pack_hash)
-        if own not in served:
+        lacking = [ref for ref in self.card.needs if ref not in served]
+        if lacking:
             raise ConfigError(
-                self.where, "pack", own,
+                self.where, "pack", ", ".join(lacking),
                 f"among the packs that are served, {', '.join(served)}: run `mps train`, or see MPS_FEATURE_PACKS",
+            )  # fmt: skip
+        if self.card.regime_model not in {"", regime_model}:
+            raise ConfigError(
+                self.where, "regime_model", self.card.regime_model,
+                f"{regime_model}, whose regimes are served: train with it, or see MPS_REGIME_MODEL",
             )  # fmt: skip
 
 

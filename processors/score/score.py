@@ -22,10 +22,13 @@ from schemas.instruments import Instruments, load_instruments
 from schemas.registry import load_registry
 
 FATES = (
-    "signal", "no_model_for_tf", "pack_mismatch", "warmup", "missing_input", "in_sample", "unknown_symbol", "bad_value",
+    "signal", "no_model_for_tf", "pack_mismatch", "regime_mismatch", "warmup", "missing_input", "in_sample",
+    "unknown_symbol", "bad_value",
 )  # fmt: skip
 """What became of a row. Only ``signal`` gives a record; the last two are faults of the row."""
-SIGNAL, NO_MODEL, PACK_MISMATCH, WARMUP, MISSING_INPUT, IN_SAMPLE, UNKNOWN_SYMBOL, BAD_VALUE = range(len(FATES))
+(
+    SIGNAL, NO_MODEL, PACK_MISMATCH, REGIME_MISMATCH, WARMUP, MISSING_INPUT, IN_SAMPLE, UNKNOWN_SYMBOL, BAD_VALUE,
+) = range(len(FATES))  # fmt: skip
 
 GATES = ("stale", "no_spread", "no_adv", "no_edge", "gap", "drift", "low_validity")
 """Why a signal must not be acted on: the symbol is stale; its spread is unknown, so its cost is; trades are published
@@ -107,7 +110,10 @@ def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
     symbol, ts = _ints(gold, "symbol_id"), _ints(gold, "ts")
     close, vol = _floats(gold, "meta.close"), _floats(gold, "meta.realized_vol")
     has_model = np.isin(_ints(gold, "tf"), [STRINGS.code(tf) for tf in card.horizon_bars])
-    same_pack = has_pack(gold, card.pack_id, card.pack_hash)
+    lacks_pack = np.zeros(n, np.bool_)
+    for ref in card.needs:
+        pack_id, _, pack_hash = ref.partition("@")
+        lacks_pack |= ~has_pack(gold, pack_id, pack_hash)
     ready = (_ints(gold, "warm") != 0) & ~np.isnan(vol)
     missing = np.zeros(n, np.bool_)
     for name in card.required:
@@ -119,7 +125,8 @@ def fates(model: Model, gold: Columns, instruments: Instruments) -> I64:
         (ts <= card.trained_until_ns, IN_SAMPLE),
         (missing, MISSING_INPUT),
         (~ready, WARMUP),
-        (~same_pack, PACK_MISMATCH),
+        (~_has_known_regime(model, gold), REGIME_MISMATCH),
+        (lacks_pack, PACK_MISMATCH),
         (~has_model, NO_MODEL),
         (~good, BAD_VALUE),
         (instruments.row_of(symbol) < 0, UNKNOWN_SYMBOL),
@@ -147,6 +154,15 @@ def has_pack(gold: Columns, pack_id: str, pack_hash: str) -> NDArray[np.bool_]:
     same: NDArray[np.bool_] = _ints(gold, "pack_hash") == STRINGS.code(pack_hash)
     of_version_1: NDArray[np.bool_] = same & (_ints(gold, "packs") == STRINGS.array_code(()))
     return among | of_version_1
+
+
+def _has_known_regime(model: Model, gold: Columns) -> NDArray[np.bool_]:
+    """Return which rows have a regime as those of training: told by the same model, and with a label of the card."""
+    card, symbols = model.card, gold.layout.symbols
+    labels = np.array([label in card.regimes for label in symbols["regime.label"]], np.bool_)
+    models = np.array([card.regime_model in {"", name} for name in symbols["regime.model"]], np.bool_)
+    known: NDArray[np.bool_] = labels[_ints(gold, "regime.label")] & models[_ints(gold, "regime.model")]
+    return known
 
 
 def _has_drifted_input(model: Model, gold: Columns) -> NDArray[np.bool_]:
@@ -226,7 +242,9 @@ def _fill_model_numbers(model: Model, gold: Columns, rows: F64) -> None:
     card = model.card
     rows[k.FROM_MEAN] = 1.0
     tf, label = _ints(gold, "tf"), gold.layout.symbols["regime.label"]
-    regime = np.array([card.regimes.index(r) for r in label])[_ints(gold, "regime.label")]
+    # A label that the card has not is of no row here: its fate is another.
+    place = {r: i for i, r in enumerate(card.regimes)}
+    regime = np.array([place.get(r, -1) for r in label])[_ints(gold, "regime.label")]
     for name, horizon in card.horizon_bars.items():
         here = tf == STRINGS.code(name)
         rows[k.HORIZON, here] = horizon

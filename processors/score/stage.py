@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.featurize.config import FeaturizeConfig
+from processors.regime.config import RegimeConfig
 from processors.runtime.batch import I64, Columns
 from processors.runtime.layout import layout_of
 from processors.runtime.stage import OUT_OF_ORDER, Output, Rejected, Stage
@@ -43,8 +44,8 @@ class ScoreStage(Stage):
     Where the card has the interval follow its misses, what waits to be judged is state too (``intervals``).
 
     Fates: ``signal``; ``in_sample`` (the model has seen that time: no signal); ``warmup``; ``missing_input``;
-    ``no_model_for_tf``; ``pack_mismatch``; ``out_of_order`` (not after the last row of its symbol and timeframe);
-    ``dead``.
+    ``no_model_for_tf``; ``pack_mismatch``; ``regime_mismatch``; ``out_of_order`` (not after the last row of its symbol
+    and timeframe); ``dead``.
 
     Parameters
     ----------
@@ -143,12 +144,22 @@ def build() -> Stage:
         There is no model, or it does not fit the rows that are served.
     """
     model = load_model()
-    model.check(layout_of(load_registry().current("gold.v1").schema), served_packs())
+    check_served(model)
     if model.card.adaptive_gamma:
         prepare()
     return ScoreStage(model, ScoreConfig.from_environment())
 
 
+def check_served(model: Model) -> None:
+    """Refuse a model that does not fit the rows that are made in this environment; raises ConfigError."""
+    model.check(layout_of(load_registry().current("gold.v1").schema), served_packs(), served_regime_model())
+
+
 def served_packs() -> tuple[str, ...]:
     """Return the packs that featurize makes in this environment, each as ``id@hash``."""
     return tuple(pack.ref for pack in FeaturizeConfig.from_environment().packs())
+
+
+def served_regime_model() -> str:
+    """Return the model whose regimes the rows have in this environment."""
+    return RegimeConfig.from_environment().model

@@ -5,7 +5,8 @@ a missing one has the gate ``gap``). Which rows stand in it is said by ``score.i
 ScoreService and an offline run alike:
 
 - in: rows that are warming up, that miss an input, or that training has seen; the graph fills what is null in them
-- out: rows that come late (``out_of_order``), of another pack, of an unknown symbol, or with a broken price
+- out: rows that come late (``out_of_order``), of other packs, with the regime of another model, of an unknown symbol,
+  or with a broken price
 """
 
 import hashlib

@@ -19,8 +19,11 @@ from deploy.local.endpoints import Endpoints, save_endpoints
 from deploy.local.paths import Home
 from processors.runtime.codec import wire_record
 from processors.runtime.topics import create_topics, describe_topics
+from schemas.features import load_pack
 from schemas.registry import load_registry
 from tests.contract.test_schemas import examples
+from tests.score.gold_rows import PACK
+from tests.score.test_format_2 import make_card, make_file
 from tests.serving.support import model_bytes
 
 
@@ -93,6 +96,23 @@ def test_a_damaged_model_and_one_of_another_pack_fail(tmp_path, monkeypatch):
     assert finding.status == "fail"
     assert "pack" in finding.found or "inputs" in finding.found
     assert "mps train" in finding.remedy
+
+
+def test_a_model_of_two_packs_is_sound_where_both_are_served(tmp_path, monkeypatch):
+    """With the second pack missing, or other regimes, the line says what to set; with both it names them."""
+    path, second = tmp_path / "model.onnx", load_pack("core_value_v2")
+    path.write_bytes(make_file(make_card(packs=(PACK.ref, second.ref), regime_model="hmm")))
+    monkeypatch.setenv("MPS_MODEL", str(path))
+    finding = work.check_model()
+    assert (finding.status, second.ref in finding.found) == ("fail", True)
+    assert "MPS_FEATURE_PACKS" in finding.remedy
+    monkeypatch.setenv("MPS_FEATURE_PACKS", "core_value_v2,core_value_v1")
+    finding = work.check_model()
+    assert (finding.status, "regime_model is 'hmm'" in finding.found) == ("fail", True)
+    assert "MPS_REGIME_MODEL" in finding.remedy
+    monkeypatch.setenv("MPS_REGIME_MODEL", "hmm")
+    finding = work.check_model()
+    assert (finding.status, "core_value_v1, core_value_v2" in finding.found) == ("ok", True)
 
 
 def test_the_newest_error_of_each_log_is_shown_unless_it_is_old(where):

@@ -104,6 +104,15 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(gold, tmp_path):
     assert a != c
 
 
+def test_the_card_names_whose_regimes_the_rows_had(gold, tmp_path):
+    """Those of another model are named, and of several none is."""
+    for where, named in ((slice(None), "hmm"), (slice(0, 50), "")):
+        rows = gold.take(np.arange(len(gold)))
+        rows["regime.model"][where] = rows.layout.symbols["regime.model"].index("hmm")
+        t.train_baseline(rows, tmp_path / "m.onnx")
+        assert load_model(tmp_path / "m.onnx").card.regime_model == named
+
+
 def test_the_report_measures_later_rows_and_says_what_it_cannot_show(gold, tmp_path):
     """The report counts later rows only, finds the planted skill, and lies beside the model."""
     steps = []

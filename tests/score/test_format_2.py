@@ -101,7 +101,7 @@ def test_a_row_scores_alike_alone_and_in_its_batch():
 
 def test_the_card_survives_the_file():
     """Every field of a card of format 2 is read as it was written."""
-    card = make_card()
+    card = make_card(packs=(PACK.ref, "core_state_v1@5ec0"), regime_model="hmm")
     assert Model(make_file(card), "m").card == card
     assert card.format == "2"
 
@@ -140,19 +140,19 @@ def test_outputs_and_windows_must_be_those_of_the_card():
         make_card(window_bars=0)
     with pytest.raises(ConfigError, match="batch_rows is -1"):
         make_card(batch_rows=-1)
-    Model(make_file(make_card(window_bars=4), shape=("n", 4, 3)), "m").check(gold_layout(), [PACK.ref])
+    Model(make_file(make_card(window_bars=4), shape=("n", 4, 3)), "m").check(gold_layout(), [PACK.ref], "bocpd")
 
 
 def test_pack_and_inputs_are_checked_at_start_as_ever():
     """A model of another pack, or of a column that rows do not have, is refused at start."""
     model = Model(make_file(), "m")
-    model.check(gold_layout(), [PACK.ref])
+    model.check(gold_layout(), [PACK.ref], "bocpd")
     with pytest.raises(ConfigError, match="another-hash"):
-        model.check(gold_layout(), [f"{PACK.pack_id}@another-hash"])
+        model.check(gold_layout(), [f"{PACK.pack_id}@another-hash"], "bocpd")
     layout = gold_layout()
     layout.column.pop("regime.p_trend")
     with pytest.raises(ConfigError, match=r"regime\.p_trend"):
-        model.check(layout, [PACK.ref])
+        model.check(layout, [PACK.ref], "bocpd")
 
 
 def test_the_digest_is_that_of_the_graph_alone():

@@ -8,9 +8,19 @@ import onnx
 import pytest
 
 from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
 from processors.score.model import Model, ModelCard, load_model, model_path
+from processors.score.score import SIGNAL, score_rows
 from schemas.registry import load_registry
 from tests.score.gold_rows import PACK, gold_layout
+
+
+def with_card(path, properties):
+    """Return the model of a file with another card."""
+    raw = onnx.load(path)
+    del raw.metadata_props[:]
+    onnx.helper.set_model_props(raw, properties)
+    return Model(raw.SerializeToString(), "x.onnx")
 
 
 def test_the_card_survives_the_file(model):
@@ -60,13 +70,13 @@ def test_a_file_that_is_no_model_of_ours_is_refused(trained):
 
 def test_a_model_of_another_pack_or_schema_is_refused_at_start(model):
     """A model is refused where pack or inputs differ, and both sides are named."""
-    model.check(gold_layout(), ["other_v1@another-hash", PACK.ref])
+    model.check(gold_layout(), ["other_v1@another-hash", PACK.ref], "bocpd")
     with pytest.raises(ConfigError, match=rf"{PACK.hash}.*another-hash"):
-        model.check(gold_layout(), ["core_value_v1@another-hash"])
+        model.check(gold_layout(), ["core_value_v1@another-hash"], "bocpd")
     layout = gold_layout()
     layout.column.pop(model.card.inputs[0].name)
     with pytest.raises(ConfigError, match=model.card.inputs[0].name):
-        model.check(layout, [PACK.ref])
+        model.check(layout, [PACK.ref], "bocpd")
 
 
 def test_a_model_of_a_newer_schema_is_refused_at_start(trained):
@@ -74,15 +84,47 @@ def test_a_model_of_a_newer_schema_is_refused_at_start(trained):
     card, now = load_model(trained[0]).card, load_registry().current("gold.v1").version
     assert card.schema_version == now
     for version, refused in ((now + 1, True), (now - 1, False), (0, False)):
-        raw = onnx.load(trained[0])
-        del raw.metadata_props[:]
-        onnx.helper.set_model_props(raw, replace(card, schema_version=version).to_properties())
-        model = Model(raw.SerializeToString(), "x.onnx")
+        model = with_card(trained[0], replace(card, schema_version=version).to_properties())
         if refused:
             with pytest.raises(ConfigError, match=rf"gold.v1 version {version}.*version {now} or older"):
-                model.check(gold_layout(), [PACK.ref])
+                model.check(gold_layout(), [PACK.ref], "bocpd")
         else:
-            model.check(gold_layout(), [PACK.ref])
+            model.check(gold_layout(), [PACK.ref], "bocpd")
+
+
+def test_every_pack_of_the_training_must_be_served(trained, model):
+    """A model of two packs is refused where the second is not served, or is another; the first comes first."""
+    second = "core_state_v1@5ec0"
+    card = replace(model.card, packs=(PACK.ref, second))
+    of_two = with_card(trained[0], card.to_properties())
+    assert (of_two.card, of_two.card.needs) == (card, (PACK.ref, second))
+    of_two.check(gold_layout(), [second, PACK.ref], "bocpd")
+    for served in ([PACK.ref], [PACK.ref, "core_state_v1@another"]):
+        with pytest.raises(ConfigError, match=rf"pack is '{second}'.*{served[-1]}"):
+            of_two.check(gold_layout(), served, "bocpd")
+    with pytest.raises(ConfigError, match=rf"packs is '{second}, {PACK.ref}': {PACK.ref} and"):
+        replace(model.card, packs=(second, PACK.ref))
+
+
+def test_the_regimes_of_the_training_must_be_served(model):
+    """The card says whose regimes the rows had: where others are served, both are named."""
+    assert model.card.regime_model == "bocpd"
+    model.check(gold_layout(), [PACK.ref], "bocpd")
+    with pytest.raises(ConfigError, match=r"regime_model is 'bocpd': hmm, whose.*MPS_REGIME_MODEL"):
+        model.check(gold_layout(), [PACK.ref], "hmm")
+
+
+def test_a_file_from_before_packs_and_regime_model_were_named_loads(trained, model, later):
+    """Its one pack is the one it names, its regimes are of any model, and it says of a row what it said."""
+    known = {k: v for k, v in model.card.to_properties().items() if k not in {"mps.packs", "mps.regime_model"}}
+    old = with_card(trained[0], known)
+    assert (old.card.packs, old.card.needs, old.card.regime_model) == ((), (PACK.ref,), "")
+    for regime_model in ("bocpd", "hmm"):
+        old.check(gold_layout(), [PACK.ref], regime_model)
+    with pytest.raises(ConfigError, match="another-hash"):
+        old.check(gold_layout(), ["core_value_v1@another-hash"], "bocpd")
+    later["regime.model"] = gold_layout().symbols["regime.model"].index("hmm")
+    assert (score_rows(old, ScoreConfig(), later).fate == SIGNAL).all()
 
 
 @pytest.mark.parametrize("bad", [{"gain_vols": {"1m": (0.0, 1.0, 1.0)}}, {"horizon_bars": {"7m": 3}},

@@ -1,6 +1,7 @@
 """Scoring rows: fates, gates, costs, and independence of the batch."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +10,18 @@ from hypothesis import strategies as st
 
 from processors.bars.bar import interval
 from processors.errors import ConfigError
+from processors.runtime.batch import Columns
 from processors.runtime.strings import STRINGS
 from processors.score import score as s
 from processors.score.annual import bars_per_year
 from processors.score.config import ScoreConfig
 from processors.score.inputs import input_matrix
+from processors.score.model import Model
 from processors.score.score import score_rows
 from processors.sessions import sessions
 from schemas.timeframes import TIMEFRAME_NS
-from tests.score.gold_rows import concat, make_gold
+from tests.score.gold_rows import PACK, concat, make_gold
+from tests.score.test_format_2 import make_card, make_file
 
 approx = pytest.approx
 
@@ -157,17 +161,46 @@ def test_size_is_zero_or_within_the_caps_for_any_row(model, data):
 
 def test_rows_that_no_model_may_score_are_told_apart(model, later):
     """Each reason not to score a row has its own fate."""
-    rows = later.take(slice(0, 7))
+    rows = later.take(slice(0, 8))
     rows["tf"][0] = STRINGS.code("1h")
     rows["packs"][1] = STRINGS.array_code(("core_value_v1@another",))
     rows["warm"][2] = 0
     rows[model.card.required[0]][3] = math.nan
     rows["symbol_id"][4] = STRINGS.code("NO:SUCH")
     rows["meta.close"][5] = math.nan
+    rows["regime.model"][6] = rows.layout.symbols["regime.model"].index("hmm")
     fate = score_rows(model, CONFIG, rows).fate
     assert fate.tolist() == [
-        s.NO_MODEL, s.PACK_MISMATCH, s.WARMUP, s.MISSING_INPUT, s.UNKNOWN_SYMBOL, s.BAD_VALUE, s.SIGNAL,
+        s.NO_MODEL, s.PACK_MISMATCH, s.WARMUP, s.MISSING_INPUT, s.UNKNOWN_SYMBOL, s.BAD_VALUE, s.REGIME_MISMATCH,
+        s.SIGNAL,
     ]  # fmt: skip
+
+
+def test_a_row_must_have_every_pack_of_the_training():
+    """A row without the second pack, or with another of its name, has no signal, though no input is required."""
+    second = "core_state_v1@5ec0"
+    rows = make_gold(5)
+    of_two, of_one = (Model(make_file(make_card(packs=packs)), "m") for packs in ((PACK.ref, second), (PACK.ref,)))
+    for i, packs in enumerate([(PACK.ref, second), (second, PACK.ref), (PACK.ref, "core_state_v1@another"), ()]):
+        rows["packs"][i] = STRINGS.array_code(packs)
+    good, bad = s.SIGNAL, s.PACK_MISMATCH
+    assert score_rows(of_two, CONFIG, rows).fate.tolist() == [good, good, bad, bad, bad]
+    assert score_rows(of_one, CONFIG, rows).fate.tolist() == [good] * 5
+
+
+def test_rows_with_a_regime_that_training_had_not_are_told_apart():
+    """A label that the card has not, or the regimes of another model: no signal, and the other rows are scored."""
+    rows = make_gold(6)
+    symbols = rows.layout.symbols | {"regime.label": (*rows.layout.symbols["regime.label"], "panic")}
+    rows = Columns(replace(rows.layout, symbols=symbols), rows.ints, rows.floats, rows.offset)
+    rows["regime.label"][2] = 3
+    rows["regime.model"][4] = symbols["regime.model"].index("hmm")
+    any_model, bocpd = (Model(make_file(make_card(regime_model=name)), "m") for name in ("", "bocpd"))
+    for model, unlike in ((any_model, [2]), (bocpd, [2, 4])):
+        scored = score_rows(model, CONFIG, rows)
+        assert np.flatnonzero(scored.fate == s.REGIME_MISMATCH).tolist() == unlike
+        assert (np.delete(scored.fate, unlike) == s.SIGNAL).all()
+        assert len(scored.signals) == 6 - len(unlike)
 
 
 def test_years_have_the_bars_that_calendars_say():

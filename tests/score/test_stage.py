@@ -24,6 +24,7 @@ def mixed(later):
     rows["symbol_id"][50] = STRINGS.code("NO:SUCH")
     rows["meta.close"][51] = -1.0
     rows["ts"][60] = rows["ts"][20]
+    rows["regime.model"][70:73] = rows.layout.symbols["regime.model"].index("hmm")
     rows.offset = np.arange(len(rows))
     return rows
 
@@ -35,7 +36,7 @@ def test_every_row_has_one_fate(model, later, trained):
     assert sum(out.counts.values()) == len(rows)
     assert out.counts["signal"] == len(out.records["signals.v1"])
     assert {k: v for k, v in out.counts.items() if k != "signal"} == {
-        "in_sample": 40, "warmup": 10, "no_model_for_tf": 10, "dead": 2, "out_of_order": 1,
+        "in_sample": 40, "warmup": 10, "no_model_for_tf": 10, "regime_mismatch": 3, "dead": 2, "out_of_order": 1,
     }  # fmt: skip
     assert [r.error for r in out.rejected] == ["unknown_symbol", "bad_value"]
     assert "NO:SUCH" in out.rejected[0].reason
@@ -85,10 +86,14 @@ def test_the_bytes_on_the_wire_are_the_same_for_any_batches(model, later):
     assert results[0] == results[1]
 
 
-def test_the_stage_starts_only_with_a_model_of_the_served_pack(trained, monkeypatch):
-    """The stage does not start with a model of another pack, nor without one."""
+def test_the_stage_starts_only_with_a_model_of_what_is_served(trained, monkeypatch):
+    """The stage does not start with a model of another pack, nor of other regimes, nor without one."""
     monkeypatch.setenv("MPS_MODEL", str(trained[0]))
     assert isinstance(st.build(), ScoreStage)
+    monkeypatch.setenv("MPS_REGIME_MODEL", "hmm")
+    with pytest.raises(ConfigError, match="regime_model is 'bocpd': hmm"):
+        st.build()
+    monkeypatch.delenv("MPS_REGIME_MODEL")
     monkeypatch.setattr(st, "served_packs", lambda: ("core_value_v1@another-hash",))
     with pytest.raises(ConfigError, match="another-hash"):
         st.build()

@@ -43,6 +43,7 @@ def stream():
     rows["symbol_id"][71] = STRINGS.code("NO:SUCH")
     rows["packs"][90] = STRINGS.array_code(("other@pack",))
     rows["pack_hash"][90] = STRINGS.code("pack")
+    rows["regime.model"][95] = rows.layout.symbols["regime.model"].index("hmm")
     rows["ts"][100] = rows["ts"][60]
     rows.offset = np.arange(len(rows))
     return rows
@@ -81,16 +82,16 @@ def test_a_window_is_the_newest_rows_of_its_symbol_and_timeframe(windowed):
 
 
 def test_every_row_has_one_fate_and_late_rows_stand_in_no_window(windowed, stream):
-    """Fates add up to the rows; a late row, a broken one and one of another pack change nothing of what follows."""
+    """Fates add up; a late row, a broken one, one of another pack or regime model change nothing of what follows."""
     stage = ScoreStage(windowed, CONFIG)
     out = stage.step(stage.open(), stream)
     assert sum(out.counts.values()) == len(stream)
     assert out.counts["out_of_order"] == 1
     assert out.counts["dead"] == 2
-    assert out.counts["pack_mismatch"] == 1
+    assert out.counts["pack_mismatch"] == out.counts["regime_mismatch"] == 1
     assert out.counts["missing_input"] == 1
     assert [r.error for r in out.rejected] == [FATES[BAD_VALUE], "unknown_symbol"]
-    clean = np.setdiff1d(np.arange(len(stream)), [33, 71, 90, 100])
+    clean = np.setdiff1d(np.arange(len(stream)), [33, 71, 90, 95, 100])
     alone = stage.step(stage.open(), stream.take(clean)).records["signals.v1"]
     assert same(alone, out.records["signals.v1"])
 

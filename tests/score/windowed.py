@@ -40,7 +40,7 @@ def windowed_bytes(gold, kind="tft", *, bars=BARS, pack, trained_until_ns=0, nam
         residual_quantiles={}, coverage=0.9, calibration=(0.9, 0.05), kind=kind, recipe_id="r", recipe_hash="h",
         data_snapshot_id="3", calibration_method="platt", conformal_method="cqr",
         trained_until_ns=trained_until_ns, seed=seed, dataset_sha256="ab" * 32, versions={"test": "1"},
-        window_bars=bars, batch_rows=fitted.batch_rows,
+        window_bars=bars, batch_rows=fitted.batch_rows, regime_model="bocpd",
     )  # fmt: skip
     return fold(fitted.graph(), Head(PlattCurve(0.9, 0.05), 0.1, 0.2), card)
 

@@ -48,6 +48,7 @@ def model_bytes(trained_until_ns: int = TRAINED_UNTIL_NS) -> bytes:
         seed=7,
         dataset_sha256="ab" * 32,
         versions={"test": "1"},
+        regime_model="bocpd",
     )
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
     logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, [None, 1])

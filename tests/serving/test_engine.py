@@ -161,7 +161,8 @@ def test_what_fell_silent_after_a_row_does_not_stop_a_replay(store, model):
     [
         ({"ts": TRAINED_UNTIL_NS}, "row is in the training period"),
         ({"warm": False}, "warming up"),
-        ({"pack_hash": "other"}, "another feature pack"),
+        ({"pack_hash": "other"}, f"lacks a feature pack of the model's, {PACK[0]}@{PACK[1]}"),
+        ({"regime__model": "hmm"}, "regime of the row is not of the model's, trend, meanrev, stress by bocpd"),
         ({"tf": "1h"}, "no horizon for this timeframe: one of 1m, 5m"),
         ({"meta__close": float("nan")}, "cannot be scored: bad_value"),
     ],

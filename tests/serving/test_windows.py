@@ -26,10 +26,11 @@ def windowed():
 
 @pytest.fixture
 def records():
-    """Return records in the order of the log: a late one, a broken one, one of another pack, one that warms up."""
+    """Return records in the order of the log: late, broken, of another pack or regime model, and one that warms up."""
     rows = [gold_record(i, features__rsi_14_value=50.0 + 17.0 * np.sin(i), warm=i != 3) for i in range(N)]
     rows[20]["meta"]["close"] = -1.0
     rows[22]["pack_hash"] = "other"
+    rows[24]["regime"]["model"] = "hmm"
     late = gold_record(9, features__rsi_14_value=12.0)
     return [*rows[:15], late, *rows[15:]]
 

@@ -10,6 +10,7 @@ from offline.datasets.training_set import Meta, TrainingSet
 from offline.recipes.reading import read_recipe
 from offline.recipes.recipe import ModelRecipe, ModelSpec, ValidationSpec
 from processors.score.inputs import Input
+from schemas.features import FOUNDING_PACK, load_pack
 
 EXAMPLES = Path(__file__).parents[3] / "offline" / "recipes" / "examples"
 MINUTE = 60_000_000_000
@@ -48,9 +49,9 @@ def made(n: int = 2_000, signal: float = 0.6, wild_from: float = 2.0, seed: int 
     # Prices know nothing of the moves: they stand for a market in which nobody earns.
     close = 1.1 * np.exp(1e-4 * np.random.default_rng(seed + 1).standard_normal((2, n)).cumsum(axis=1)).ravel()
     unknown = np.full(2 * n, np.nan)
+    pack = load_pack(FOUNDING_PACK)
     meta = Meta(
-        "made", "0" * 64, "core_value_v1", "p" * 64, ("core_value_v1@" + "p" * 64,), "1m", HORIZON, "forward_return",
-        "vol_scaled", "made:1",
+        "made", "0" * 64, pack.pack_id, pack.hash, (pack.ref,), "1m", HORIZON, "forward_return", "vol_scaled", "made:1",
     )  # fmt: skip
     return TrainingSet(
         tuple(Input(f"features.x{j}", "raw") for j in range(N_INPUTS)), ("EURUSD:FX", "NZDUSD:FX"),

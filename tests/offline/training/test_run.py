@@ -57,6 +57,18 @@ def test_a_signal_is_learnt_judged_exported_and_registered(kind, tmp_path):
     assert json.loads((tmp_path / "model.onnx.json").read_text())["kind"] == kind
 
 
+def test_the_card_names_every_pack_and_the_regime_model(tmp_path):
+    """What the rows of training had is what the stream must have: the second pack and whose regimes too."""
+    recipe = replace(recipe_of("linear"), feature_packs=("core_value_v1", "core_value_v2"), regime_model="hmm")
+    refs, data = tuple(pack.ref for pack in recipe.resolved().packs), made()
+    data = replace(data, meta=replace(data.meta, packs=refs))
+    registry = Registry(Place.of_folder(tmp_path / "registry"))
+    out = run(recipe, data, {}, tmp_path / "m.onnx", tmp_path / "w", registry=registry, progress=quiet).path
+    card = Model(out.read_bytes(), "file").card
+    assert len(refs) == 2
+    assert (card.needs, card.regime_model) == (refs, "hmm")
+
+
 def test_a_run_that_was_broken_off_goes_on_to_the_same_bytes(tmp_path):
     """With a finished fold less, and with all folds done, the file is that of the undisturbed run."""
     data, recipe = made(1_800), recipe_of("lgbm", num_leaves=7)
