@@ -133,12 +133,12 @@ class Registry:
         Parameters
         ----------
         served
-            What rows are served with; the founding pack of this checkout where None.
+            What rows are served with; what this environment says where None.
 
         Raises
         ------
         ConfigError
-            The file is altered or missing, or pack or schema is not what is served.
+            The file is altered or missing, or packs, regime model or schema are not what is served.
         """
         found = self.find(name, which)
         model = Model(self.file(found, MODEL), found.label)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,8 @@ import yaml
 
 from processors.errors import ConfigError
 from processors.score.model import TOPIC, Model
-from schemas.features import CATALOGS, FOUNDING_PACK, load_pack, pack_ref
+from processors.score.stage import served_packs, served_regime_model
+from schemas.features import CATALOGS
 from schemas.registry import load_registry
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
@@ -26,22 +26,25 @@ class Served:
         Each as ``id@hash``.
     topic, version
         The topic of the rows, and the newest version of its schema.
+    regime_model
+        Whose regimes the rows have.
     """
 
     packs: tuple[str, ...]
     topic: str
     version: int
+    regime_model: str
 
     @classmethod
-    def here(cls, pack_ids: Collection[str] = (FOUNDING_PACK,)) -> "Served":
-        """Return what this checkout serves.
+    def here(cls) -> "Served":
+        """Return what this checkout serves in this environment, as the score stage has it.
 
         Raises
         ------
         ConfigError
-            A pack is not in it.
+            The environment names a pack or a regime model that there is not.
         """
-        return cls(tuple(load_pack(p).ref for p in pack_ids), TOPIC, load_registry().current(TOPIC).version)
+        return cls(served_packs(), TOPIC, load_registry().current(TOPIC).version, served_regime_model())
 
 
 def refuse_unserved(label: str, model: Model, schema: tuple[str, int], served: Served) -> None:
@@ -58,13 +61,17 @@ def refuse_unserved(label: str, model: Model, schema: tuple[str, int], served: S
     Raises
     ------
     ConfigError
-        Pack or schema is another.
+        A pack, the regime model or the schema is another.
     """
-    own = pack_ref(model.card.pack_id, model.card.pack_hash)
-    if own not in served.packs:
-        same = [p for p in served.packs if p.partition("@")[0] == model.card.pack_id]
-        what = f"{same[0]}: the pack has other features now, so train anew" if same else ", ".join(served.packs)
-        raise ConfigError(label, "pack", own, f"what is served, {what}")
+    lacking = next((ref for ref in model.card.needs if ref not in served.packs), None)
+    if lacking is not None:
+        same = [p for p in served.packs if p.partition("@")[0] == lacking.partition("@")[0]]
+        anew = f"{', '.join(served.packs)}: train anew, or see MPS_FEATURE_PACKS"
+        what = f"{same[0]}: the pack has other features now, so train anew" if same else anew
+        raise ConfigError(label, "pack", lacking, f"what is served, {what}")
+    if model.card.regime_model not in {"", served.regime_model}:
+        what = f"{served.regime_model}: train anew, or see MPS_REGIME_MODEL"
+        raise ConfigError(label, "regime_model", model.card.regime_model, f"what is served, {what}")
     topic, version = schema
     if topic != served.topic or version > served.version:
         have = f"{served.topic} version {served.version}"

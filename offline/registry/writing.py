@@ -62,6 +62,11 @@ def refuse_contradiction(model: Model, evidence: Evidence) -> None:
     if card.format != FORMAT_1:
         pairs["recipe_hash"] = (card.recipe_hash, evidence.recipe_hash)
         pairs["data_snapshot_id"] = (card.data_snapshot_id, data.snapshot_id)
+    # Older files say neither, and what a recipe means may be told in other words than ours.
+    if card.packs and "packs" in evidence.recipe:
+        pairs["packs"] = (sorted(card.packs), sorted(evidence.recipe["packs"]))
+    if card.regime_model and "regime_model" in evidence.recipe:
+        pairs["regime_model"] = (card.regime_model, evidence.recipe["regime_model"])
     for key, (stated, told) in pairs.items():
         if stated != told:
             raise ConfigError(model.where, key, stated, f"{told}, as the evidence says: is it of another model?")

@@ -20,6 +20,7 @@ from offline.registry.signature import Served
 from offline.selection.luck import deflated_sharpe
 from offline.selection.trials import UNSTATED, Trial, Trials
 from processors.errors import ConfigError
+from schemas.features import load_pack
 from tests.offline.registry.made import DAY, PACK, evidence, model_file, returns
 
 REPOSITORY = Path(__file__).parents[3]
@@ -106,6 +107,44 @@ def test_a_model_of_another_pack_or_schema_is_refused_by_name(registry, tmp_path
         with pytest.raises(ConfigError, match=said):
             registry.load("fx", "1", served)
     assert registry.load("fx", "1", replace(here, version=here.version + 1)).card.pack_hash == PACK.hash
+
+
+def test_what_is_served_is_what_the_environment_says(registry, tmp_path, monkeypatch):
+    """All packs of MPS_FEATURE_PACKS and the model of MPS_REGIME_MODEL, as the score stage has them: both are named."""
+    second = load_pack("core_value_v2")
+    file = model_file(tmp_path / "a.onnx", packs=(PACK.ref, second.ref), regime_model="hmm")
+    registry.register("fx", file, evidence())
+    alone = model_file(tmp_path / "b.onnx", pack_id=second.pack_id, pack_hash=second.hash)
+    given = evidence()
+    of_second = replace(given.dataset, pack_id=second.pack_id, pack_hash=second.hash)
+    registry.register("fx", alone, replace(given, dataset=of_second))
+    for which in ("1", "2"):
+        with pytest.raises(ConfigError, match=f"fx@{which}: pack is '{second.ref}': .*MPS_FEATURE_PACKS"):
+            registry.load("fx", which)
+    monkeypatch.setenv("MPS_FEATURE_PACKS", "core_value_v1,core_value_v2")
+    assert registry.load("fx", "2").card.needs == (second.ref,)
+    with pytest.raises(ConfigError, match=r"fx@1: regime_model is 'hmm': .*bocpd.*MPS_REGIME_MODEL"):
+        registry.load("fx", "1")
+    monkeypatch.setenv("MPS_REGIME_MODEL", "hmm")
+    assert registry.load("fx", "1").card.needs == (PACK.ref, second.ref)
+    monkeypatch.setenv("MPS_FEATURE_PACKS", "core_value_v2")
+    assert registry.load("fx", "2").card.needs == (second.ref,)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"),
+    [
+        ({"packs": [PACK.ref]}, "packs"), ({"packs": [PACK.ref, "core_value_v2@other"]}, "packs"),
+        ({"packs": ["core_value_v2@5ec0", PACK.ref], "regime_model": "bocpd"}, "regime_model"),
+    ],
+)  # fmt: skip
+def test_evidence_of_other_packs_or_regimes_is_refused(registry, tmp_path, recipe, field):
+    """What the recipe means is held to the file; in the order of its words, or not told, it contradicts nothing."""
+    file = model_file(tmp_path / "m.onnx", packs=(PACK.ref, "core_value_v2@5ec0"), regime_model="hmm")
+    with pytest.raises(ConfigError, match=f"{field} is .*as the evidence says"):
+        registry.register("fx", file, evidence(recipe=recipe))
+    told = {"packs": ["core_value_v2@5ec0", PACK.ref], "regime_model": "hmm"}
+    assert registry.register("fx", file, evidence(recipe=told)).version == 1
 
 
 def test_an_altered_or_missing_file_is_refused_by_name(registry, place, tmp_path):
