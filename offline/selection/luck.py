@@ -11,7 +11,7 @@ import numpy as np
 
 from offline.selection.finding import Finding, found, refused
 from offline.selection.objective import PERIODS_MIN, too_few
-from offline.selection.trials import F64, OVERLAP_MIN, PERIODS, UNSTATED, Returns, Trials
+from offline.selection.trials import F64, OVERLAP_MIN, Returns, Trials, unlike_periods
 from offline.statistics.deflated import dependent_probabilistic_sharpe_ratio, expected_maximum_sharpe
 from offline.statistics.overfitting import backtest_overfitting
 from offline.statistics.superior import superior_predictive_ability
@@ -51,7 +51,7 @@ def deflated_sharpe(returns: Returns, trials: Trials) -> Finding:
         return refused(few, n_trials=n_trials)
     if n_trials < 1:
         return refused(f"no trial of {trials.experiment} is in the registry: how many were tried is not known")
-    why = _other_periods(trials, returns)
+    why = unlike_periods(trials.experiment, (*trials.periods(), returns.period_ns))
     if why:
         return refused(why, n_trials=n_trials)
     sharpes = trials.sharpes()
@@ -131,21 +131,10 @@ def _cannot_compare(trials: Trials) -> str:
     """Return why the trials cannot be held against each other; empty where they can."""
     if len(trials) < TRIALS_MIN:
         return f"{len(trials)} trials of {trials.experiment}, at least {TRIALS_MIN} are needed"
-    why = _other_periods(trials)
+    why = unlike_periods(trials.experiment, trials.periods())
     if why:
         return why
     if trials.overlap() < OVERLAP_MIN:
         shown = f"{trials.overlap():.0%}"
         return f"only {shown} of the periods are common to all trials of {trials.experiment}: they saw other histories"
-    return ""
-
-
-def _other_periods(trials: Trials, returns: Returns | None = None) -> str:
-    """Return why returns of some periods cannot stand beside those of others; empty where all are alike."""
-    lengths = {*trials.periods(), *(() if returns is None else (returns.period_ns,))}
-    named = ", ".join(PERIODS.get(length, f"{length} ns") for length in sorted(lengths))
-    if UNSTATED in lengths:
-        return f"returns of {trials.experiment} are in {named}, not marked to market: train again, in a new experiment"
-    if len(lengths) > 1:
-        return f"returns of {trials.experiment} are in {named}: name another experiment for one of them"
     return ""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from offline.selection.finding import Finding, found, refused
-from offline.selection.trials import Returns
+from offline.selection.trials import Returns, unlike_periods
 from processors.errors import ConfigError
 
 FOLDS_MIN = 3
@@ -118,7 +118,13 @@ def penalised_sharpe(returns: Returns, instability: float = WEIGHTS.instability)
 
 
 def objective(candidate: Candidate, weights: Weights = WEIGHTS) -> Finding:
-    """Return the score of the module's first line, with each term in ``numbers``; refuses where a term is missing."""
+    """Return the score of the module's first line, with each term in ``numbers``; refuses where a term is missing.
+
+    Refused too where an older version wrote the returns, which were booked whole: their risk is another one.
+    """
+    why = unlike_periods(candidate.label, [candidate.returns.period_ns])
+    if why:
+        return refused(why)
     steady = penalised_sharpe(candidate.returns, weights.instability)
     if steady.value is None:
         return steady

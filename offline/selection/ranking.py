@@ -1,7 +1,8 @@
 """The ranked table: candidates by their score, with every term, and below it what luck could have done.
 
 Candidates whose models were trained on rows after those that they were judged on (k-fold, combinatorial) are no rivals
-of those that were walked forward: they stand below them without a rank, and are named.
+of those that were walked forward: they stand below them without a rank, and are named. Of candidates by the hour beside
+others by the day none has a score.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from typing import Any
 
 from rich.table import Table
 
-from offline.selection.finding import Finding
+from offline.selection.finding import Finding, refused
 from offline.selection.luck import deflated_sharpe, overfitting, superiority
 from offline.selection.objective import WEIGHTS, Candidate, Weights, objective
-from offline.selection.trials import Trials
+from offline.selection.trials import UNSTATED, Trials, unlike_periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,10 @@ class Ranking:
 
 def rank(candidates: list[Candidate], trials: Trials, weights: Weights = WEIGHTS, *, seed: int = 0) -> Ranking:
     """Return the ranking of candidates of one experiment; equal scores keep their order."""
-    found = [(c, objective(c, weights)) for c in candidates]
+    # Those of an older version are refused one by one, and keep nobody else from being ranked.
+    lengths = {c.returns.period_ns for c in candidates} - {UNSTATED}
+    why = unlike_periods(trials.experiment, lengths)
+    found = [(c, refused(why) if why else objective(c, weights)) for c in candidates]
     found.sort(key=lambda f: (f[1].value is None, not f[0].returns.causal, -(f[1].value or 0.0)))
     any_causal = any(c.returns.causal for c in candidates)
     places = [

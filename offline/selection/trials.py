@@ -1,5 +1,6 @@
 """What was tried: the returns of each trial out of sample, and how many trials there were."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -18,6 +19,25 @@ OVERLAP_MIN = 0.5
 UNSTATED = 0
 """Length of the periods of returns that were written before it was: each was booked whole when its label ended."""
 PERIODS = {3_600_000_000_000: "hours", 86_400_000_000_000: "days", UNSTATED: "periods of an older version"}
+
+
+def unlike_periods(whose: str, lengths: Iterable[int]) -> str:
+    """Return why returns with periods of these lengths cannot be compared; empty where all are alike.
+
+    Parameters
+    ----------
+    whose
+        Experiment or candidate, for the sentence.
+    lengths
+        Nanoseconds, or ``UNSTATED``.
+    """
+    found = sorted(set(lengths))
+    named = ", ".join(PERIODS.get(length, f"{length} ns") for length in found)
+    if UNSTATED in found:
+        return f"returns of {whose} are in {named}, not marked to market: train again, in a new experiment"
+    if len(found) > 1:
+        return f"returns of {whose} are in {named}: name another experiment for one of them"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,21 @@ def test_hours_and_days_and_returns_of_older_versions_are_not_mixed():
         assert "not marked to market: train again" in said
 
 
+def test_what_was_booked_whole_has_no_score_and_lengths_are_not_mixed():
+    """Alone or beside others the old one is refused and the others are ranked; by hour and by day nobody is."""
+    matrix = noise(k=6)
+    old, new, hourly = (
+        Candidate(n, series(matrix[:, 0], period=p), 0.01, 1.0)
+        for n, p in (("old", UNSTATED), ("new", DAY), ("hourly", HOUR))
+    )
+    assert "returns of old are in periods of an older version, not marked to market" in objective(old).says
+    ranks = {p.candidate.label: p.rank for p in rank([old, new], tried(matrix)).places}
+    assert ranks == {"new": 1, "old": None}
+    mixed = rank([old, new, hourly], tried(matrix))
+    assert [p.rank for p in mixed.places] == [None, None, None]
+    assert any("new: nothing can be said: returns of fx are in hours, days" in r for r in mixed.remarks())
+
+
 def test_returns_that_hang_together_are_less_sure():
     """Without skill but with neighbours alike, few are called skilled; as if independent, far more are."""
     rng = np.random.default_rng(8)
