@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Body = Callable[..., dict[str, Any]]
 State = Callable[..., Any]
+Stands = Callable[..., bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Job:
         For people.
     about_parameters
         Parameter -> a line for people: its unit, and what it may be.
+    stands
+        Takes the result of a finished run, then the parameters by keyword; returns whether what the run did is still
+        so. None for a flow whose result is what it made.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Job:
     reads: str
     writes: str
     about_parameters: Mapping[str, str] = field(default_factory=dict)
+    stands: Stands | None = None
 
     @property
     def about(self) -> str:
@@ -89,6 +94,10 @@ class Job:
     def input_state(self, parameters: Mapping[str, Any]) -> Any:
         """Return what stands for the input of the flow with some parameters."""
         return self.state(**self._arguments(parameters))
+
+    def still_stands(self, result: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
+        """Return whether what a finished run did with some parameters is still so."""
+        return self.stands is None or self.stands(result, **self._arguments(parameters))
 
     def shown(self) -> dict[str, dict[str, Any]]:
         """Return of each parameter ``kind``, ``needed``, ``default`` and ``about``, in words of JSON."""

@@ -188,7 +188,7 @@ def execute(
 ) -> Record:
     """Run a flow to its end, or go on with a run of the same parameters; return what it came to.
 
-    A run of the same key that is finished is returned as it is.
+    A run of the same key that is finished is returned as it is, unless what it did was undone since.
 
     Raises
     ------
@@ -249,10 +249,19 @@ def _chosen(job: Job, parameters: dict[str, Any], request: str, *, anew: bool) -
     state = json.loads(json.dumps(job.input_state(parameters)))
     key = _digest([job.name, parameters, state])
     of_key = [r for r in same if r.input_state == state]
-    if of_key and not anew:
-        return of_key[0]
-    name = f"{job.name}-{key[:KEY_CHARS]}" + (f"-{len(of_key)}" if of_key else "")
-    return Record(name, job.name, parameters, request, state, len(of_key), RUNNING, _now())
+    done = next((r for r in of_key if r.status == FINISHED), None)
+    if done is not None and not anew and job.still_stands(done.result or {}, parameters):
+        return done
+    # What is left of a run whose folder was deleted in part is nobody's: its steps would be taken for done.
+    number = max((r.number for r in of_key), default=-1) + 1
+    while (record := _new(job, parameters, request, state, key, number)).folder.exists():
+        number += 1
+    return record
+
+
+def _new(job: Job, parameters: dict[str, Any], request: str, state: Any, key: str, number: int) -> Record:
+    name = f"{job.name}-{key[:KEY_CHARS]}" + (f"-{number}" if number else "")
+    return Record(name, job.name, parameters, request, state, number, RUNNING, _now())
 
 
 def _digest(value: Any) -> str:

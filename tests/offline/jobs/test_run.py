@@ -1,9 +1,11 @@
 """Steps that are done are not done again: after a kill, a failure, a second start."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +85,30 @@ def test_a_finished_run_is_returned_until_its_input_changes(folder):
     assert execute(child.job(), {}) == anew
     assert len((folder / "log").read_text().splitlines()) == 12
     assert len(records()) == 4
+
+
+def test_a_run_that_begins_anew_has_a_folder_of_its_own(folder):
+    """Though folders were deleted, whole or in part: what is left of another run's steps is not taken for done."""
+    first = execute(child.job(), {})
+    second = execute(child.job(), {}, anew=True)
+    shutil.rmtree(first.folder)
+    third = execute(child.job(), {}, anew=True)
+    (third.folder / "run.json").unlink()
+    fourth = execute(child.job(), {}, anew=True)
+    assert [r.number for r in (first, second, third, fourth)] == [0, 1, 2, 3]
+    assert len((folder / "log").read_text().splitlines()) == 12
+
+
+def test_a_finished_run_whose_effect_was_undone_is_no_answer(folder):
+    """The flow says so; it is run again under the same key, and that run is the answer as long as it stands."""
+    job = replace(child.job(), stands=lambda result, *, seed, **_: (folder / f"done {seed}").exists() and result)
+    first = execute(job, {})
+    (folder / "done 1").touch()
+    assert execute(job, {}) == first
+    (folder / "done 1").unlink()
+    second = execute(job, {})
+    assert (second.number, second.input_state) == (1, first.input_state)
+    assert len((folder / "log").read_text().splitlines()) == 6
 
 
 def test_a_failed_run_goes_on_although_its_input_has_changed(folder, monkeypatch):
