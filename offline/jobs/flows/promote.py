@@ -1,5 +1,10 @@
-"""Which version of a model decides: ranked by what it earned net of doubts, refused by a rule with a name."""
+"""Which version of a model decides: ranked by what it earned net of doubts, refused by a rule with a name.
 
+Ranked are the versions of one experiment, that of the newest version: what another horizon or universe earned is
+another quantity, whatever the name of the model.
+"""
+
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,38 +53,58 @@ def promote(
     return {"ok": True, "promoted": f"{model}@{chosen}", "alias": alias, "file": file, **judged}
 
 
-def state(*, model: str, alias: str, **_: Any) -> Any:
-    """Return the versions of the model, and which of them has the alias."""
+def state(*, model: str, deploy: bool, **_: Any) -> Any:
+    """Return the versions of the model with their aliases, and the digest of the file that is deployed."""
     versions = _registry().versions(model)
-    return {str(v.version): [v.sha256, alias in v.aliases] for v in versions}
+    told = {str(v.version): [v.sha256, v.aliases] for v in versions}
+    return {"versions": told, "deployed": _deployed() if deploy else None}
+
+
+def stands(result: dict[str, Any], *, model: str, alias: str, deploy: bool, **_: Any) -> bool:
+    """Return whether what a promotion did is still so: an alias or a file may have been put back since.
+
+    Versions and file alone do not tell: put back, they are again as the promotion found them.
+    """
+    if not result["ok"]:
+        return True
+    named = {v.label: v.sha256 for v in _registry().versions(model) if alias in v.aliases}
+    chosen = result["promoted"]
+    return chosen in named and (not deploy or _deployed() == named[chosen])
 
 
 def _judge(model: str, alias: str, limits: Limits) -> dict[str, Any]:
     """Return the number of the best version that passes, and for each of the others the rules that it breaks.
 
-    The version that has the alias is in force: it stays unless a better one passes.
+    The version that has the alias is in force: it stays unless a better one passes. It is no bar to the others where
+    its score cannot be held against theirs.
     """
     from offline.selection.objective import Candidate
     from offline.selection.ranking import rank
 
     registry = _registry()
-    versions = {v.label: v for v in registry.versions(model)}
-    if not versions:
+    known = registry.versions(model)
+    if not known:
         raise ConfigError("flow promote", "model", model, "a registered model: `mps models list`")
+    newest = known[-1]
+    experiment = newest.facts["experiment"]
+    versions = {v.label: v for v in known if v.facts["experiment"] == experiment}
+    refused: dict[str, list[str]] = {
+        v.label: [f"other_experiment: it is of {v.facts['experiment']}, {newest.label} of {experiment}"]
+        for v in known if v.label not in versions
+    }  # fmt: skip
     candidates = [
         Candidate(v.label, registry.evidence(v).returns, v.facts["ece"], v.facts["latency_ms"])
         for v in versions.values()
     ]
-    newest = max(versions.values(), key=lambda v: v.version)
-    places = rank(candidates, registry.trials(newest.facts["experiment"])).places
-    in_force = next((v for v in versions.values() if alias in v.aliases), None)
-    bar = next((_score(p) for p in places if in_force and p.candidate.label == in_force.label), -np.inf)
-    refused: dict[str, list[str]] = {}
+    places = rank(candidates, registry.trials(experiment)).places
+    in_force = next((v for v in known if alias in v.aliases), None)
+    bar = next((_score(p) for p in places if in_force and p.candidate.label == in_force.label
+                and p.candidate.returns.causal), -np.inf)  # fmt: skip
     chosen: ModelVersion | None = None
     for place in places:
         version = versions[place.candidate.label]
         broken = _broken(registry, version, place, limits)
-        if in_force is not None and version is not in_force and _score(place) <= bar:
+        if in_force is not None and version is not in_force and _score(place) <= bar > -np.inf:
             broken["worse_than_in_force"] = f"{in_force.label} scores {bar:.3f}"
         if broken:
             refused[version.label] = [f"{rule}: {why}" for rule, why in broken.items()]
@@ -117,6 +142,8 @@ def _broken(registry: "Registry", version: "ModelVersion", place: "Place", limit
         )
     if place.score.value is None:
         broken["no_score"] = place.score.says
+    if not place.candidate.returns.causal:
+        broken["not_causal"] = "judged by models that were trained on later rows: nobody could have earned its returns"
     return broken
 
 
@@ -147,6 +174,16 @@ def _deploy(model: str, version: int) -> dict[str, str]:
     found = registry.find(model, str(version))
     write_model(model_path(), registry.file(found, MODEL), registry.evidence(found).report)
     return {"path": str(model_path()), "sha256": found.sha256}
+
+
+def _deployed() -> str | None:
+    """Return the digest of the file where score finds it; None where there is none."""
+    from processors.score.model import model_path
+
+    try:
+        return hashlib.sha256(model_path().read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _registry() -> "Registry":

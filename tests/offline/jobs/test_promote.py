@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +13,9 @@ from offline.jobs.flows.promote import OUTPUTS
 from offline.jobs.queue import Queue, Worker
 from offline.jobs.run import execute, find
 from offline.registry.registry import Registry
+from offline.selection.trials import UNSTATED
 from processors.errors import ConfigError
-from tests.offline.registry.made import evidence, model_file, out_of_sample, returns
+from tests.offline.registry.made import DAY, evidence, model_file, out_of_sample, returns
 
 LOOSE = {"model": "fx", "ece_max": 0.5, "coverage_off_max": 0.5}
 
@@ -25,11 +27,12 @@ def register(mps_home, tmp_path):
     registry = Registry()
     weights = iter(range(1, 100))
 
-    def run(mean, seed=3, report=None, **changes):
+    def run(mean, seed=3, report=None, experiment="fx", **changes):
         file = model_file(tmp_path / "m.onnx", 0.1 * next(weights))
         proof = {"parity": dict.fromkeys(OUTPUTS, 1e-7), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-        of = evidence("fx", returns=returns(mean=mean, seed=seed), report={**proof, **(report or {})}, **changes)
-        with registry.trial("fx", f"{mean}", {"mean": mean}) as done:
+        changes = {"returns": returns(mean=mean, seed=seed), **changes}
+        of = evidence(experiment, report={**proof, **(report or {})}, **changes)
+        with registry.trial(experiment, f"{mean}", {"mean": mean}) as done:
             done(of.returns, ece=0.01, latency_ms=0.01)
         return registry.register("fx", file, of).version
 
@@ -71,6 +74,64 @@ def test_each_rule_refuses_by_its_name(register):
     assert rules(found, 3) == ["ece", "coverage"]
     with pytest.raises(ConfigError, match="champion"):
         Registry().find("fx", "champion")
+
+
+def test_versions_of_another_experiment_are_no_rivals(register):
+    """Edited under the same name, a model earns another quantity: the old champion is refused, and is no bar."""
+    register(0.002)
+    assert promote(**LOOSE)["promoted"] == "fx@1"
+    register(0.0006, experiment="1h")
+    register(0.0004, experiment="1h", seed=4)
+    found = promote(**LOOSE)
+    assert (found["promoted"], found["was_in_force"]) == ("fx@2", "fx@1")
+    assert found["refused"]["fx@1"] == ["other_experiment: it is of fx, fx@3 of 1h"]
+    assert set(found["scores"]) == {"fx@2", "fx@3"}
+
+
+def test_a_version_that_saw_later_rows_is_neither_promoted_nor_a_bar(register):
+    """Its score is better than any that could have been earned: refused, though it has the alias already."""
+    register(0.004, returns=replace(returns(mean=0.004, seed=3), causal=False))
+    assert rules(promote(**LOOSE), 1) == ["not_causal"]
+    Registry().set_alias("fx", "champion", "1")
+    register(0.0006)
+    found = promote(**LOOSE)
+    assert (found["promoted"], rules(found, 1)) == ("fx@2", ["not_causal"])
+    assert found["scores"]["fx@1"] > found["scores"]["fx@2"]
+
+
+def test_returns_of_an_older_version_and_of_other_periods_are_not_ranked(register):
+    """Booked whole, they have no score and are no bar; by the hour beside others by the day, none has."""
+    register(0.004, returns=replace(returns(mean=0.004, seed=3), period_ns=UNSTATED))
+    Registry().set_alias("fx", "champion", "1")
+    register(0.0006)
+    found = promote(**LOOSE)
+    assert (found["promoted"], rules(found, 1)) == ("fx@2", ["no_score"])
+    assert "not marked to market: train again" in found["refused"]["fx@1"][0]
+    register(0.004, returns=replace(returns(mean=0.004, seed=3), period_ns=DAY // 24))
+    found = promote(**LOOSE)
+    assert (found["promoted"], rules(found, 2), rules(found, 3)) == (None, ["no_score"], ["no_score"])
+
+
+def test_a_promotion_that_was_undone_is_done_again(register, tmp_path, monkeypatch):
+    """An alias that was set back, and a file that was overwritten: the finished runs are no answer, whatever they say.
+
+    One whose effect still holds is.
+    """
+    monkeypatch.setenv("MPS_MODEL", str(tmp_path / "deployed.onnx"))
+    register(0.0004), register(0.0008)
+    asked = {**LOOSE, "deploy": True}
+    promote(**asked)
+    file = (tmp_path / "deployed.onnx").read_bytes()
+    steady = execute(JOBS["promote"], asked)
+    assert execute(JOBS["promote"], asked).run == steady.run
+    registry = Registry()
+    registry._client.delete_registered_model_alias("fx", "champion")
+    (tmp_path / "deployed.onnx").unlink()
+    promote(**asked)
+    assert registry.find("fx", "champion").version == 2
+    (tmp_path / "deployed.onnx").write_bytes(b"another")
+    promote(**asked)
+    assert (tmp_path / "deployed.onnx").read_bytes() == file
 
 
 def test_a_refusal_is_shown_as_one_and_judged_again_once_there_is_more(register):
