@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from offline.export.latency import Latency
 from offline.selection.trials import UNSTATED, Returns
 from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -176,6 +177,9 @@ class Evidence:
         Of the file, as it is served.
     lineage
         The model that it began with, where it refines one; empty otherwise.
+    costs
+        What positions of the returns paid, where a strategy says it; None where it was what the environment said, and
+        of a version that was registered before this was kept.
     """
 
     recipe_id: str
@@ -194,6 +198,7 @@ class Evidence:
     limits: tuple[str, ...]
     latency: Latency
     lineage: dict[str, str] = field(default_factory=dict)
+    costs: ScoreConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse importances of other inputs or folds.
@@ -215,6 +220,7 @@ class Evidence:
             **{k: getattr(self, k) for k in ("inputs", "intended_use", "limits", "lineage")},
             "method": asdict(self.method),
             "latency": asdict(self.latency),
+            "costs": None if self.costs is None else asdict(self.costs),
             "dataset": asdict(self.dataset),
             "folds": [asdict(f) for f in self.folds],
             "importance": self.importance.tolist(),
@@ -244,6 +250,7 @@ class Evidence:
             )  # fmt: skip
             dataset = {**sheet.pop("dataset")}
             universe = tuple(dataset.pop("universe"))
+            costs = sheet.pop("costs", None)
             n_folds, inputs = len(sheet["folds"]), tuple(sheet.pop("inputs"))
             return cls(
                 method=Method(**sheet.pop("method")),
@@ -255,6 +262,7 @@ class Evidence:
                 inputs=inputs,
                 importance=np.array(sheet.pop("importance"), np.float64).reshape(n_folds, len(inputs)),
                 limits=tuple(sheet.pop("limits")),
+                costs=None if costs is None else ScoreConfig(**costs),
                 **sheet,
             )
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as e:

@@ -155,7 +155,9 @@ def run(
         found, returns = measures(walked.rows), returns_of(data, walked, costs)
         done(returns=returns, ece=found["ece"], latency_ms=deployed.latency_ms)
     basis = Basis(data, walked, deployed, folder) if keep_basis else None
-    return finish(recipe, data, dropped, out, walked, deployed, found, returns, name, registry, basis=basis)
+    return finish(
+        recipe, data, dropped, out, walked, deployed, found, returns, name, registry, basis=basis, costs=costs
+    )
 
 
 def trial_of(
@@ -201,7 +203,7 @@ def _deploy(
 def finish(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], out: Path, walked: Walked, deployed: Deployed,
     found: dict[str, Any], returns: Returns, experiment: str, registry: Registry | None, *,
-    refined: Refined | None = None, basis: Basis | None = None,
+    refined: Refined | None = None, basis: Basis | None = None, costs: ScoreConfig | None = None,
 ) -> Outcome:  # fmt: skip
     """Write the file and its report, and register them.
 
@@ -213,6 +215,8 @@ def finish(
         Of a model that refines another one.
     basis
         Handed on with the outcome.
+    costs
+        What positions of the returns paid; those of the environment where None.
     """
     report = _report(recipe, data, out, walked, deployed, found, returns)
     if refined is not None:
@@ -221,7 +225,7 @@ def finish(
     write_model(out, deployed.raw, report)
     if registry is None:
         return Outcome(out, report, None, basis)
-    evidence = _evidence(recipe, data, dropped, walked, deployed, returns, experiment, report, refined)
+    evidence = _evidence(recipe, data, dropped, walked, deployed, returns, experiment, report, refined, costs)
     known = {v.version for v in registry.versions(recipe.recipe_id)}
     version = registry.register(recipe.recipe_id, out, evidence)
     return Outcome(out, report, version, basis, version.version in known)
@@ -258,6 +262,7 @@ def _absent(recipe: ModelRecipe, data: TrainingSet) -> list[str]:
 def _evidence(
     recipe: ModelRecipe, data: TrainingSet, dropped: dict[str, int], walked: Walked, deployed: Deployed,
     returns: Returns, experiment: str, report: dict[str, Any], refined: Refined | None,
+    costs: ScoreConfig | None,
 ) -> Evidence:  # fmt: skip
     """Return what a version is registered with."""
     return Evidence(
@@ -268,6 +273,7 @@ def _evidence(
         sheet_of(data, deployed, dropped), tuple(f.sheet for f in walked.folds), walked.rows, returns,
         tuple(i.name for i in data.inputs), np.stack([f.importance for f in walked.folds]), report,
         recipe.intended_use, tuple(report["limits"]), deployed.latency, {} if refined is None else refined.lineage,
+        costs,
     )  # fmt: skip
 
 

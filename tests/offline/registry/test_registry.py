@@ -20,6 +20,7 @@ from offline.registry.signature import Served
 from offline.selection.luck import deflated_sharpe
 from offline.selection.trials import UNSTATED, Trial, Trials
 from processors.errors import ConfigError
+from processors.score.config import ScoreConfig
 from schemas.features import load_pack
 from tests.offline.registry.made import DAY, PACK, evidence, model_file, returns
 
@@ -191,12 +192,21 @@ def test_returns_of_an_older_version_are_read_but_not_compared(tmp_path):
     with pytest.raises(ConfigError, match="periods_a_year"):
         Evidence.read(tmp_path)
     sheet = json.loads((tmp_path / SHEET).read_text())
+    assert sheet.pop("costs") is None
     (tmp_path / SHEET).write_text(json.dumps({**sheet, "periods_a_year": 251.3}))
+    assert Evidence.read(tmp_path).costs is None
     old = Evidence.read(tmp_path).returns
     assert (old.period_ns, old.periods_a_year, old.value.tobytes()) == (UNSTATED, 251.3, r.value.tobytes())
     assert (r.period_ns, r.periods_a_year) == (DAY, 252.0)
     said = deflated_sharpe(r, Trials("fx", (Trial("0", "old", {}, old),))).says
     assert "train again, in a new experiment" in said
+
+
+def test_the_costs_that_judged_a_version_come_back(tmp_path):
+    """Those of a strategy, whole."""
+    costs = ScoreConfig(slippage_bps_per_adv_share=7.0, nav=2e6)
+    evidence(costs=costs).write(tmp_path)
+    assert Evidence.read(tmp_path).costs == costs
 
 
 def test_every_trial_is_counted_with_those_that_came_to_nothing(registry):

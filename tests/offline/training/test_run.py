@@ -25,6 +25,7 @@ from offline.training.run import run
 from offline.training.tuning import inner_splits
 from offline.training.walk import walk
 from processors.errors import ConfigError, RetryableError
+from processors.score.config import ScoreConfig
 from processors.score.model import Model
 from tests.offline.training.made import EXAMPLES, MINUTE, made, recipe_of
 from tests.runtime.ticks import REPOSITORY
@@ -39,9 +40,11 @@ def test_a_signal_is_learnt_judged_exported_and_registered(kind, tmp_path):
     """The file scores as the trainer does, the report tells the signal, the registry has it with its evidence."""
     data, registry = made(), Registry(Place.of_folder(tmp_path / "registry"))
     out = tmp_path / "model.onnx"
+    # A strategy has costs of its own, a recipe those of the environment.
+    costs = None if kind == "linear" else ScoreConfig(slippage_bps_per_adv_share=7.0)
     outcome = run(
         recipe_of(kind), data, {}, out, tmp_path / "work", registry=registry, experiment="made",
-        progress=quiet,
+        progress=quiet, costs=costs,
     )  # fmt: skip
     found = outcome.report["out_of_sample"]
     assert found["auc"] > 0.7
@@ -50,6 +53,7 @@ def test_a_signal_is_learnt_judged_exported_and_registered(kind, tmp_path):
     assert outcome.version is not None
     assert registry.find(outcome.version.name, "candidate").sha256 == outcome.report["sha256"]
     assert registry.evidence(outcome.version).dataset.dropped == {}
+    assert registry.evidence(outcome.version).costs == costs
     assert len(registry.trials("made")) == 1
     model = Model(out.read_bytes(), "file")
     said = model.run(data.x[data.at])
