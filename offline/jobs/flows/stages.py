@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from offline.jobs.flows.inputs import digest_of, ends_of, lake_at
+from offline.features.addresses import known_endpoints
+from offline.jobs.flows.inputs import digest_of, ends_of, files_in_force, lake_at
 from offline.jobs.flows.parts import catch_up, source_of, sync_lake
 from offline.jobs.run import JobRun
 from processors.errors import ConfigError
@@ -40,16 +41,24 @@ def state_of_reconcile(*, lake: str | None, prefix: str, **_: Any) -> Any:
 
 
 def state_of_featurize(
-    *, pack: str | None, bars: tuple[str, ...], facts: tuple[str, ...], lake: str | None, prefix: str, **_: Any
-) -> Any:
-    """Return the ends of what the first stage reads; of a back-fill the files and the pack's meaning."""
+    *, pack: str | None, bars: tuple[str, ...], facts: tuple[str, ...], without_facts: bool, lake: str | None,
+    prefix: str, **_: Any,
+) -> Any:  # fmt: skip
+    """Return the ends of what the first stage reads; of a back-fill the files, those in force too, and the pack."""
     if pack is None:
         return {"topics": ends_of([source_of("featurize"), *FACTS], prefix), "lake": lake_at(lake).root}
+    from offline.features.chain import reads_facts
     from offline.features.packs import load_view
 
-    files = digest_of(map(Path, (*bars, *facts)))
+    view = load_view(pack)
+    files = {**digest_of(map(Path, (*bars, *facts))), **files_in_force()}
+    # Where none are named, the topics of the platform that runs know facts too; theirs have no prefix.
+    of_topics = reads_facts(view.pack) and not (facts or without_facts) and known_endpoints().bootstrap_servers
     # What ClickHouse holds is found out by the back-fill itself, which ends at once where it has that version.
-    return {"files": files, "pack": load_view(pack).hash, "bars": None if bars else ends_of(["bars.v1"], prefix)}
+    return {
+        "files": files, "pack": view.hash, "bars": None if bars else ends_of(["bars.v1"], prefix),
+        "facts": ends_of(FACTS, "") if of_topics else None,
+    }  # fmt: skip
 
 
 def _caught_up(run: JobRun, stages: tuple[str, ...], table: str, lake: str | None, prefix: str) -> dict[str, Any]:
