@@ -1,12 +1,13 @@
 """Scores into returns net of costs: a yardstick, as training has it, on rows that the model has not seen.
 
 A horizon's outcome is looked up in the same snapshot that was scored. Splits and dividends that were known
-(``MPS_FACTS``) are no moves; what runs over one that was not has no outcome, as in training.
+(``MPS_FACTS``) are no moves; what runs over one that was not has no outcome, as in training. A row whose signal has a
+gate that its data has earned is left out; the gates of cost are asked anew, of the costs that training judged by.
 """
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,45 @@ import numpy as np
 
 from offline.jobs.files import write_json
 from offline.jobs.flows.inputs import digest_of, files_in_force, lake_at
-from offline.jobs.flows.score import FILE, read_scores
+from offline.jobs.flows.score import FILE, GATES, read_scores
 from offline.jobs.run import JobRun, find
 from processors.errors import ConfigError
 from processors.whole_file import write_whole
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from offline.training.returns import Market, Said
+    from processors.score.config import ScoreConfig
 
 RETURNS, REPORT, RECEIPT = "returns.parquet", "report.json", "receipt.json"
+BARRED = ("stale", "gap", "drift", "low_validity")
+"""Gates of the row itself; of several the first one counts. Those of cost are no_spread, no_adv and no_edge."""
+NO_OUTCOME = "no_outcome"
+"""Why a row is left out whose horizon has not ended, or is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is judged.
+
+    Parameters
+    ----------
+    market, said
+        Rows of the snapshot, and what the scores said of those that count.
+    made_by
+        What made the scores.
+    left_out
+        Reason -> scored rows that do not count.
+    costs
+        Those that training judged the version by; None where it took the environment's, or is older and does not say.
+    """
+
+    market: "Market"
+    said: "Said"
+    made_by: dict[str, Any]
+    left_out: dict[str, int]
+    costs: "ScoreConfig | None"
 
 
 def backtest(
@@ -55,28 +86,31 @@ def _returns(out: Path, file: Path, lake: str | None) -> dict[str, Any]:
     from offline.training.returns import net_returns
     from offline.training.run import sharpe_of
 
-    market, said, made_by = scored_market(file, lake)
-    returns = net_returns(market, said)
+    judged = scored_market(file, lake)
+    returns, made_by = net_returns(judged.market, judged.said, judged.costs), judged.made_by
     columns = {"ts_ns": returns.ts_ns, "value": returns.value}
     content = io.BytesIO()
     pq.write_table(pa.table(columns).replace_schema_metadata({"mps.backtest": json.dumps(made_by, sort_keys=True)}),
                    content)  # fmt: skip
     write_whole(out / RETURNS, content.getvalue())
     report = {
-        **made_by, "rows": len(said.begin), "periods": len(returns.value), "periods_a_year": returns.periods_a_year,
+        **made_by, "rows": len(judged.said.begin), "left_out": judged.left_out,
+        "costs_of": "environment" if judged.costs is None else "strategy",
+        "periods": len(returns.value), "periods_a_year": returns.periods_a_year,
         "sharpe": sharpe_of(returns), "return": float(returns.value.sum()),
     }  # fmt: skip
     write_json(out / REPORT, report)
     return report
 
 
-def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str, Any]]":
-    """Return the rows of the snapshot, what the scores said of them, and what made the scores.
+def scored_market(file: Path, lake: str | None) -> Judged:
+    """Return the rows of the snapshot, what the scores said of them, and what became of the others.
 
     Raises
     ------
     ConfigError
-        The scores are another model's than the registry's, or no horizon of a scored row has ended by the snapshot.
+        The scores are another model's than the registry's, or no scored row without a gate has a horizon that has
+        ended by the snapshot.
     """
     from offline.datasets.horizons import horizons_of
     from offline.datasets.shares import actions_by_zone, events_of, known_files
@@ -86,7 +120,9 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     from processors.score.adaptive import runs_over_closed_hours
 
     scores, made_by = read_scores(file)
-    model = Registry().load(made_by["model"], str(made_by["version"]))
+    registry = Registry()
+    version = registry.find(made_by["model"], str(made_by["version"]))
+    model = registry.load(version.name, str(version.version))
     if model.sha256 != made_by["model_sha256"]:
         raise ConfigError(str(file), "model_sha256", made_by["model_sha256"], f"{model.sha256}, that of {model.where}")
     card = model.card
@@ -105,9 +141,12 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     code = {s: i for i, s in enumerate(symbols)}
     asked = zip(scores.column("symbol_id").to_pylist(), ts_ns.tolist(), strict=True)
     begin = np.array([row[code[symbol], at] for symbol, at in asked], np.int64)
-    known = np.flatnonzero(has_outcome[begin])
+    why = _why_not(scores, has_outcome[begin])
+    left_out = {reason: n for reason in (*BARRED, NO_OUTCOME) if (n := why.count(reason))}
+    known = np.flatnonzero([not reason for reason in why])
     if not len(known):
-        raise ConfigError(str(file), "rows whose horizon has ended", 0, "scores of rows with later rows behind them")
+        remedy = f"scores of rows without such a gate, with later rows behind them (left out: {left_out})"
+        raise ConfigError(str(file), "rows to judge", 0, remedy)
     known = known[np.lexsort((market.symbol[begin[known]], ts_ns[known]))]
     at = begin[known]
     size = [
@@ -116,7 +155,16 @@ def scored_market(file: Path, lake: str | None) -> "tuple[Market, Said, dict[str
     ]
     said = Said(at, end[at], probability[known], vol[at] * np.sqrt(horizon), np.array(size),
                 np.zeros(len(at), np.int64))  # fmt: skip
-    return market, said, made_by
+    return Judged(market, said, made_by, left_out, registry.evidence(version).costs)
+
+
+def _why_not(scores: "pa.Table", has_outcome: np.ndarray) -> list[str]:
+    """Return of each score why it is left out; an empty text where it is not."""
+    gates = scores.column(GATES).to_pylist()
+    return [
+        next((gate for gate in BARRED if gate in own), "" if ended else NO_OUTCOME)
+        for own, ended in zip(gates, has_outcome.tolist(), strict=True)
+    ]
 
 
 def _market(symbols: tuple[str, ...], tf: str, snapshot: str, lake: str | None) -> "tuple[Market, np.ndarray]":
