@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import Any
 from deploy.local.paths import CHECKOUT, locked
 from offline.jobs.files import jobs_folder, read_json, write_json
 from offline.jobs.run import REFUSED
-from processors.errors import PlatformError
+from processors.errors import ConfigError, PlatformError
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 WAITING_MAX = 1_000
 """More are refused: a queue that long is a fault of who asks."""
+RETRY_S = 5.0
+"""After a fault of the disk or the machine, which passes or is mended by people."""
 SHOWN_BYTES = 200
 """Of what a command printed in place of a record: as much as finds the line that printed it."""
 _BOUND = CHECKOUT / "deploy" / "local" / "bound_exec.py"
@@ -131,12 +133,15 @@ class Queue:
 
     def find(self, key: str) -> Ticket | None:
         """Return the ticket of a request; None where none has that key."""
-        found = list(self.folder.glob(f"[0-9]*-{key}.json")) if key.replace("-", "").replace("_", "").isalnum() else []
+        # A pattern would also find a longer key that ends in this one, behind a dash.
+        found = [path for path in self.folder.glob("[0-9]*.json") if path.stem.partition("-")[2] == key]
         return Ticket(**read_json(found[0])) if found else None
 
 
 class Worker:
     """Runs tickets one after another, each as a process ``mps jobs run``; one that was broken off is run again.
+
+    So is one whose state cannot be written, or whose process cannot be started: a run that is done is not done again.
 
     Parameters
     ----------
@@ -164,16 +169,53 @@ class Worker:
         """Work until ``stop``; to be called in a thread that lives as long, since flows end with it."""
         while not self._stop.is_set():
             self._more.clear()
-            waiting = self._queue.waiting()
-            if not waiting:
-                self._more.wait(1.0)
+            try:
+                waiting = self._queue.waiting()
+                if waiting:
+                    self._ticket(self._queue.write(replace(waiting[0], status=RUNNING)))
+                    continue
+            except (OSError, ConfigError) as e:
+                # Raised, it would end the thread, while the webhook went on to take requests that nobody runs.
+                self._say(f"what waits is tried again in {RETRY_S:.0f} s: {e}")
+                self._stop.wait(RETRY_S)
                 continue
-            self._ticket(self._queue.write(replace(waiting[0], status=RUNNING)))
+            self._more.wait(1.0)
+
+    def _say(self, line: str) -> None:
+        # Flows run, whether somebody listens or not.
+        with suppress(OSError):
+            self._tell(line)
 
     def _ticket(self, ticket: Ticket) -> None:
-        self._tell(f"{ticket.key}: {ticket.flow} begins")
+        self._say(f"{ticket.key}: {ticket.flow} begins")
         words = [w for k, v in ticket.parameters.items() for one in _texts(v) for w in ("-p", f"{k}={one}")]
-        command = [sys.executable, "-m", "cli.main", "jobs", "run", ticket.flow, *words, "--json"]
+        try:
+            code, text, said = self._printed([ticket.flow, *words])
+        except ValueError as e:
+            # A parameter that no command line can have, such as one with a null character.
+            self._ended(replace(ticket, status=FAILED, error=f"no command can be made of the parameters: {e}"))
+            return
+        if self._stop.is_set() and code != 0:
+            # Stopped with us: it waits, and goes on where it was.
+            self._queue.write(replace(ticket, status=WAITING))
+            return
+        fault = None
+        try:
+            record = _record_of(text)
+        except ValueError as e:
+            record, fault = {}, f"the command printed what is no record of a run: {e}"
+        ended = FINISHED if code == 0 and not fault else REFUSED if record.get("status") == REFUSED else FAILED
+        last = said.strip().splitlines()[-1:] if code else []
+        error = None if ended != FAILED else (last or [fault or f"exit code {code}"])[0]
+        self._ended(replace(ticket, status=ended, run=record.get("run"), error=error))
+
+    def _ended(self, ticket: Ticket) -> None:
+        self._queue.write(ticket)
+        self._say(f"{ticket.key}: {ticket.flow} {ticket.status}")
+
+    def _printed(self, words: list[str]) -> tuple[int, bytes, str]:
+        """Run a flow, and return its exit code, what it printed and what it said of errors."""
+        command = [sys.executable, "-m", "cli.main", "jobs", "run", *words, "--json"]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             self._child = child = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), *command], stdin=subprocess.DEVNULL,
@@ -184,22 +226,7 @@ class Worker:
             child.wait()
             out.seek(0)
             err.seek(0)
-            text, said = out.read(), err.read().decode(errors="replace")
-        if self._stop.is_set() and child.returncode != 0:
-            # Stopped with us: it waits, and goes on where it was.
-            self._queue.write(replace(ticket, status=WAITING))
-            return
-        code, fault = child.returncode, None
-        try:
-            record = _record_of(text)
-        except ValueError as e:
-            # Raised, it would end the thread, while the webhook went on to take requests that nobody runs.
-            record, fault = {}, f"the command printed what is no record of a run: {e}"
-        ended = FINISHED if code == 0 and not fault else REFUSED if record.get("status") == REFUSED else FAILED
-        last = said.strip().splitlines()[-1:] if code else []
-        error = None if ended != FAILED else (last or [fault or f"exit code {code}"])[0]
-        self._queue.write(replace(ticket, status=ended, run=record.get("run"), error=error))
-        self._tell(f"{ticket.key}: {ticket.flow} {ended}")
+            return child.returncode, out.read(), err.read().decode(errors="replace")
 
 
 def _record_of(text: bytes) -> dict[str, Any]:

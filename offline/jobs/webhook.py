@@ -1,7 +1,8 @@
 """The door for flows to be started from outside: a signed POST, answered with the key of the run.
 
 202 taken, or taken before      401 not signed as it must be      404 no such flow, or not allowed here
-409 the key is another request's      413 too long      422 the parameters do not fit      503 too many wait
+409 the key is another request's      413 too long      422 the parameters do not fit
+503 too many wait, the request cannot be kept, or nobody is left who would run it
 """
 
 import asyncio
@@ -32,6 +33,10 @@ class Webhook:
         Shared with who may start flows.
     allowed
         Their names.
+    wake
+        Has the worker look at the queue.
+    is_working
+        Says whether it lives: without it requests are refused, since nobody would run them.
     clock
         Seconds since the epoch.
 
@@ -43,9 +48,9 @@ class Webhook:
 
     def __init__(
         self, secret: bytes, allowed: Collection[str], queue: Queue, wake: Callable[[], None],
-        clock: Callable[[], float] = time.time,
+        is_working: Callable[[], bool], clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        self._secret, self._queue, self._wake, self._clock = secret, queue, wake, clock
+        self._secret, self._queue, self._wake, self._is_working, self._clock = secret, queue, wake, is_working, clock
         self._allowed = [job_named(name).name for name in allowed]
 
     def application(self) -> web.Application:
@@ -80,11 +85,13 @@ class Webhook:
             raise _RefusedError(422, f"the body must be a JSON object of parameters: {e}") from None
         except ConfigError as e:
             raise _RefusedError(422, str(e)) from None
+        if not self._is_working():
+            raise _RefusedError(503, "the worker of this webhook has ended: see its log, and start it again")
         try:
             ticket, is_new = self._queue.add(key, flow, given)
         except OtherRequestError as e:
             raise _RefusedError(409, str(e)) from None
-        except FullError as e:
+        except (FullError, ConfigError, OSError) as e:
             raise _RefusedError(503, str(e)) from None
         return {"key": ticket.key, "flow": flow, "status": ticket.status, "run": ticket.run, "new": is_new}
 
@@ -120,9 +127,9 @@ def serve_webhook(host: str, port: int, secret: bytes, allowed: Collection[str],
     """
     queue = Queue()
     worker = Worker(queue, tell)
-    hook = Webhook(secret, allowed, queue, worker.wake)
+    thread = threading.Thread(target=worker.run, name="flows")
+    hook = Webhook(secret, allowed, queue, worker.wake, thread.is_alive)
     with queue.alone():
-        thread = threading.Thread(target=worker.run, name="flows")
         thread.start()
         try:
             asyncio.run(_listen(hook.application(), host, port, tell))

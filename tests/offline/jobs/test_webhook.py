@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from offline.jobs import queue as queue_module
 from offline.jobs.catalog import ALLOWED
 from offline.jobs.queue import FINISHED, RUNNING, WAITING, AloneError, OtherRequestError, Queue
 from offline.jobs.run import find, records
@@ -35,11 +36,11 @@ def queue(mps_home):
     return Queue()
 
 
-def post(queue, *requests, allowed=ALLOWED):
+def post(queue, *requests, allowed=ALLOWED, is_working=True):
     """Return status and answer of each request, a path with a body and headers; signed where those are None."""
 
     async def run():
-        hook = Webhook(SECRET, allowed, queue, lambda: None)
+        hook = Webhook(SECRET, allowed, queue, lambda: None, lambda: is_working)
         async with TestClient(TestServer(hook.application())) as client:
             out = []
             for path, body, headers in requests:
@@ -87,6 +88,30 @@ def test_what_is_wrong_is_refused_before_anything_starts(queue, flow, body, stat
     assert queue.tickets() == []
 
 
+def test_what_nobody_would_run_is_not_taken(queue, monkeypatch):
+    """A worker that has ended, and a disk that is full: 503 with the reason, and nothing waits."""
+    asked = (path_of("compact", KEY), b"{}", None)
+    ((status, told),) = post(queue, asked, is_working=False)
+    assert (status, "worker of this webhook has ended" in told["error"]) == (503, True)
+
+    def full(_path, _value):
+        raise ConfigError("queue", "file", "No space left on device", "room")
+
+    monkeypatch.setattr(queue_module, "write_json", full)
+    ((status, told),) = post(queue, asked)
+    assert (status, "No space left" in told["error"]) == (503, True)
+    assert queue.tickets() == []
+
+
+def test_a_key_is_found_whole(queue):
+    """One that another ends in is a request of its own, and is shown as such."""
+    first, second = post(queue, (path_of("compact", f"nightly-{KEY}"), b'{"days": 7}', None),
+                         (path_of("compact", KEY), b'{"days": 8}', None))  # fmt: skip
+    assert (first[0], second[0], second[1]["key"], second[1]["new"]) == (202, 202, KEY, True)
+    assert [queue.find(k).parameters["days"] for k in (f"nightly-{KEY}", KEY)] == [7, 8]
+    assert queue.find("nightly") is queue.find("*") is None
+
+
 def test_what_is_not_signed_is_refused(queue):
     """Without headers, with those of another body, with old ones; the answer tells neither secret nor signature."""
     path, body = path_of("compact", KEY), b"{}"
@@ -106,7 +131,7 @@ def test_the_command_of_the_page_is_taken(queue):
     script = page.partition("```bash\n")[2].partition("```")[0]
 
     async def run(text):
-        hook = Webhook(SECRET, ALLOWED, queue, lambda: None)
+        hook = Webhook(SECRET, ALLOWED, queue, lambda: None, lambda: True)
         async with TestServer(hook.application()) as server:
             shown = text.replace("127.0.0.1:8088", f"{server.host}:{server.port}")
             child = await asyncio.create_subprocess_exec(
@@ -124,7 +149,7 @@ def test_the_command_of_the_page_is_taken(queue):
 def test_an_allowed_flow_must_exist(queue):
     """A list with another name is refused at start."""
     with pytest.raises(ConfigError, match="one of ingest"):
-        Webhook(SECRET, ["compat"], queue, lambda: None)
+        Webhook(SECRET, ["compat"], queue, lambda: None, lambda: True)
 
 
 def test_many_at_once_with_one_key_are_one_ticket(queue):
