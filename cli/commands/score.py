@@ -1,8 +1,6 @@
 """``mps score``."""
 
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from rich.table import Table
 
 from deploy.local.endpoints import from_environment, load_endpoints
 from deploy.local.paths import home
-from processors.errors import ConfigError, PlatformError
+from processors.errors import PlatformError
 from processors.score.model import model_path
 from schemas.instruments import load_instruments
 from serving.client import score as ask
@@ -23,15 +21,11 @@ from serving.generated import score_pb2 as pb
 from serving.messages import timestamp
 from serving.records import iso
 
-_ISO = re.compile(
-    r"(?P<whole>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)(?:\.(?P<part>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)?"
-)
-
 
 @click.command()
 @click.argument("symbol_id")
 @click.option("--tf", default="1m", show_default=True, help="1m, 5m, 15m, 1h or 1d.")
-@click.option("--as-of", help="ISO time, UTC unless it says otherwise: only what was known then is used.")
+@click.option("--as-of", help="ISO 8601, UTC where it names no zone: only what was known then is used.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.option("--address", help="host:port of the service. Default: MPS_GRPC_ADDRESS, or the one that runs here.")
 @click.option("--tls-ca", type=click.Path(path_type=Path), help="PEM authority of the service's certificate.")
@@ -44,7 +38,9 @@ def score(
     """
     request = pb.ScoreRequest(symbol_id=symbol_id, tf=tf)
     if as_of is not None:
-        request.as_of.CopyFrom(timestamp(as_of_ns(as_of)))
+        from offline.features.times import parse_time
+
+        request.as_of.CopyFrom(timestamp(parse_time(as_of, "--as-of", "mps score", or_utc=True)))
     # The other addresses need not be known.
     where = address or from_environment().get("grpc_address") or load_endpoints(home()).grpc_address
     if where is None:
@@ -66,31 +62,6 @@ def _not_running() -> PlatformError:
     if not model_path().is_file():
         start = f"there is no model at {model_path()} yet: make one with `mps train`, then start it with `mps up`"
     return PlatformError(f"the ScoreService is not running: {start}, or name another with --address")
-
-
-def as_of_ns(text: str) -> int:
-    """Return an ISO time in nanoseconds since the epoch; UTC where it names no zone.
-
-    Raises
-    ------
-    ConfigError
-        It is no ISO time.
-    """
-    found = _ISO.fullmatch(text.strip())
-    remedy = "an ISO time, for example 2014-05-05T12:00:00Z"
-    if found is None:
-        raise ConfigError("mps score", "--as-of", text, remedy)
-    try:
-        # A date alone is its midnight: a zone is read only behind a time.
-        when = datetime.fromisoformat(found["whole"])
-        if found["zone"] and found["zone"] != "Z":
-            when = datetime.fromisoformat(f"{when.isoformat()}{found['zone']}")
-    except ValueError as e:
-        raise ConfigError("mps score", "--as-of", text, remedy) from e
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    since = when - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 1_000_000_000 + int((found["part"] or "").ljust(9, "0"))
 
 
 def _channel(where: str, tls_ca: Path | None) -> grpc.Channel:

@@ -1,12 +1,10 @@
 """``mps train``: recorded ticks to a deployed baseline model, or recipes and rows to registered models."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -23,14 +21,9 @@ COLUMNS = (
 
 
 def _until_ns(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError("--until", "time", text, "an ISO time, for example 2014-05-05T12:00") from None
-    at = at.replace(tzinfo=at.tzinfo or UTC)
-    return int(np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "ns").astype(np.int64))
+    from offline.features.times import parse_time
+
+    return None if text is None else parse_time(text, "--until", "mps train", or_utc=True)
 
 
 def _table(report: dict[str, Any]) -> Table:

@@ -29,7 +29,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
     "train": {
         "recipes": "Files of recipes or strategies (.yaml); each model becomes a registered version",
         "files": _FILES,
-        "until": "Newest time that training may see: a date, or ISO 8601 with a zone",
+        "until": "Newest time that training may see: a date, or ISO 8601, UTC where it names no zone",
         "experiment": "Whose trials they are in the registry; what is predicted where none is named",
         "snapshot": "Train on gold rows of the lake in place of files: of which version, gold@... or newest",
         "lake": _LAKE,

@@ -16,17 +16,16 @@ import redis
 from click.testing import CliRunner
 
 from cli.checks import parts
-from cli.commands.score import as_of_ns
 from cli.main import cli
 from deploy.local.endpoints import Endpoints
 from deploy.local.paths import CHECKOUT, Home
 from deploy.local.redis import EmbeddedRedis
 from offline.features.packs import load_view
-from processors.errors import ConfigError, PlatformError
+from processors.errors import PlatformError
 from processors.sinks.redis_store import gold_key, row_member, row_score_ms
 from schemas.features import FOUNDING_PACK
 from serving.client import check_health
-from tests.serving.support import TS0_NS, gold_record, model_bytes, wire
+from tests.serving.support import gold_record, model_bytes, wire
 
 
 @pytest.fixture(scope="module")
@@ -181,29 +180,6 @@ def test_where_none_has_announced_itself_the_reason_is_told(has_model, tmp_path,
     assert told.startswith("the ScoreService is not running: ")
     assert ("`mps serve`" in told) == has_model
     assert (f"there is no model at {path} yet: make one with `mps train`" in told) == (not has_model)
-
-
-@pytest.mark.parametrize(
-    ("text", "ns"),
-    [
-        ("2014-05-05T12:00:00Z", TS0_NS),
-        ("2014-05-05 12:00", TS0_NS),
-        ("2014-05-05T14:00:00.000000001+02:00", TS0_NS + 1),
-        ("2014-05-05T12:00:00.5", TS0_NS + 500_000_000),
-        ("2014-05-05", TS0_NS - 12 * 3600 * 10**9),
-        ("1969-12-31T23:59:59.25Z", -750_000_000),
-    ],
-)
-def test_as_of_is_read_to_the_nanosecond(text, ns):
-    """ISO times are read to the nanosecond, in UTC unless they say otherwise."""
-    assert as_of_ns(text) == ns
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2014-13-01", "1399291200", "2014-05-05T25:00:00Z", ""])
-def test_another_time_is_refused(text):
-    """What is no ISO time is refused with an example."""
-    with pytest.raises(ConfigError, match="an ISO time, for example"):
-        as_of_ns(text)
 
 
 def test_the_service_survives_redis_and_stops_gracefully(service, score):

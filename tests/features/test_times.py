@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import cli
 from offline.features.times import nanoseconds, parse_time
 from processors.errors import ConfigError
 
@@ -36,6 +38,29 @@ def test_what_is_no_time_is_refused(text):
     """What is no time, has no zone, or is in another unit is refused with the key and an example."""
     with pytest.raises(ConfigError, match=r"as_of is .*ISO 8601 with a zone, for example"):
         parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("2014-05-04T12:00", NOON_NS), ("2014-05-04 12:00:00.000000007", NOON_NS + 7),
+        ("2014-05-04T14:00:00.000000001+02:00", NOON_NS + 1), ("2014-05-04", NOON_NS - 43_200_000_000_000),
+    ],
+)  # fmt: skip
+def test_a_command_takes_a_time_without_a_zone_as_utc(text, ns):
+    """A command takes a time without a zone as UTC, and one with a zone as what it says."""
+    assert parse_time(text, or_utc=True) == ns
+
+
+@pytest.mark.parametrize(
+    ("words", "where"), [(["train", "--until"], "mps train: --until"), (["score", "EURUSD:FX", "--as-of"],
+                                                                       "mps score: --as-of")]
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["yesterday", "2014-13-01", "1399291200", "2014-05-05T25:00:00Z", "1969-12-31", ""])
+def test_a_command_refuses_a_time_by_its_own_name(words, where, text):
+    """A command refuses what is no time by its own name and flag, with an example."""
+    with pytest.raises(ConfigError, match=f"{where} is .*: ISO 8601, UTC where it names no zone, for example"):
+        CliRunner().invoke(cli, [*words, text], catch_exceptions=False)
 
 
 def test_datetimes_keep_their_microseconds():

@@ -79,12 +79,13 @@ def _backfill(
     from offline.features.times import parse_time
     from processors.cross.config import CrossConfig
 
-    view, to_ns = load_view(pack), parse_time(end, "end")
+    view, to_ns = load_view(pack), parse_time(end, "end", "flow featurize")
     partitions, files = CrossConfig.from_environment().partitions, tuple(map(Path, bars))
     known, of_files = facts_for(view, tuple(map(Path, facts)), without=without_facts, partitions=partitions)
     plan = job.Plan(
-        versions_folder(), view, parse_time(begin, "begin"), to_ns, ", ".join(bars) or "ClickHouse", facts=known,
-        facts_files=of_files, without_facts=without_facts, partitions=partitions,
+        versions_folder(), view, parse_time(begin, "begin", "flow featurize"), to_ns,
+        ", ".join(bars) or "ClickHouse", facts=known, facts_files=of_files, without_facts=without_facts,
+        partitions=partitions,
     )  # fmt: skip
     total = seen = 0
 

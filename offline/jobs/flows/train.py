@@ -22,13 +22,16 @@ def train(
     experiment: str | None = None, snapshot: str | None = None, lake: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train recipes on recorded ticks or rows of the lake, and register each with its evidence as the candidate."""
+    from offline.features.times import parse_time
     from offline.training.asked import ReadOnce, asked_for
 
+    # Before rows are read, which takes longer.
+    until_ns = None if until is None else parse_time(until, "until", "flow train", or_utc=True)
     at = None if snapshot is None else run.step("snapshot", lambda: _snapshot(files, snapshot, lake))
     source = ReadOnce(_source(files, at, lake))
     # An id stays where a recipe or a strategy's costs are edited: what the old ones came to is no answer.
     steps = {
-        f"train {a.recipe.recipe_id} {a.hash[:8]}": partial(_train, run, a, source, until, experiment)
+        f"train {a.recipe.recipe_id} {a.hash[:8]}": partial(_train, run, a, source, until_ns, experiment)
         for a in asked_for(map(Path, recipes))
     }
     return {"models": [run.step(name, work) for name, work in steps.items()]}
@@ -62,9 +65,8 @@ def _source(files: tuple[str, ...], snapshot: str | None, lake: str | None) -> "
 
 
 def _train(
-    run: JobRun, one: "Asked", source: "GoldSource", until: str | None, experiment: str | None
+    run: JobRun, one: "Asked", source: "GoldSource", until_ns: int | None, experiment: str | None
 ) -> dict[str, Any]:
-    from offline.features.times import parse_time
     from offline.registry.registry import Registry
     from offline.training.asked import rows_of
     from offline.training.run import run as fit
@@ -80,8 +82,7 @@ def _train(
         # Beside the run, not where score finds it: that is the business of promote.
         outcome = fit(
             recipe, data, left_out, run.out / f"{recipe.recipe_id}.onnx", home().folder / "training",
-            registry=Registry(), experiment=experiment,
-            until_ns=None if until is None else parse_time(until, "until"), progress=tell, workers=workers,
+            registry=Registry(), experiment=experiment, until_ns=until_ns, progress=tell, workers=workers,
             costs=one.costs,
         )  # fmt: skip
     version = outcome.version

@@ -13,7 +13,7 @@ from offline.jobs.run import execute
 from offline.registry import registry
 from offline.training import asked
 from offline.training import run as training
-from processors.errors import PlatformError
+from processors.errors import ConfigError, PlatformError
 from schemas.instruments import instruments_file
 from schemas.vendors import vendors_file
 from tests.offline.training.made import EXAMPLES
@@ -98,3 +98,17 @@ def test_a_finished_run_is_old_where_what_decides_its_rows_has_changed(fitted, m
         Path(files[changed]).write_text(files[changed].read_text() + "\n")
     assert execute(JOBS["train"], given).run != first.run
     assert done == [1, 1]
+
+
+def test_until_is_read_as_the_command_reads_it(fitted, monkeypatch, tmp_path):
+    """Without a zone it is UTC; what is no time is refused by the name of the flow, before rows are read."""
+    _, read = fitted
+    fit, told = training.run, []
+    monkeypatch.setattr(training, "run", lambda *given, **more: told.append(more["until_ns"]) or fit(*given, **more))
+    given = {"recipes": recipe_file(tmp_path, "a", 1), "files": TICKS}
+    with pytest.raises(ConfigError, match="flow train: until is 'noon': ISO 8601, UTC where it names no zone"):
+        execute(JOBS["train"], {**given, "until": "noon"})
+    assert read == []
+    for text in ("2014-05-05T12:00", "2014-05-05T14:00+02:00"):
+        execute(JOBS["train"], {**given, "until": text})
+    assert told == [1_399_291_200_000_000_000] * 2
