@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from processors.score.config import ScoreConfig
 
 RETURNS, REPORT, RECEIPT = "returns.parquet", "report.json", "receipt.json"
+FORMAT = 2
+"""To be raised with whatever changes what the same scores earn: a finished run of before is no answer then."""
 BARRED = ("stale", "gap", "drift", "low_validity")
 """Gates of the row itself; of several the first one counts. Those of cost are no_spread, no_adv and no_edge."""
 NO_OUTCOME = "no_outcome"
@@ -69,8 +71,8 @@ def backtest(
 
 
 def state(*, scores: str, **_: Any) -> Any:
-    """Return the digests of the scores, which name model and snapshot, and of files that tell of splits."""
-    return {**digest_of([file_of(scores)]), **files_in_force()}
+    """Return the digests of the scores, which name model and snapshot, and of files that tell of splits and costs."""
+    return {**digest_of([file_of(scores)]), **files_in_force(), "format": FORMAT}
 
 
 def file_of(scores: str) -> Path:

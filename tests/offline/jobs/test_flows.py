@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from offline.jobs.catalog import JOBS
-from offline.jobs.flows import score, stages
+from offline.jobs.flows import backtest, score, stages
 from offline.jobs.flows.backtest import BARRED, RECEIPT, RETURNS, scored_market
 from offline.jobs.flows.score import _NUMBERS, _WHOLE, GATES, READ, read_scores
 from offline.jobs.run import execute
@@ -176,6 +176,15 @@ def test_a_finished_score_is_old_where_what_decides_its_gates_has_changed(monkey
         path.write_text(f"{text}\n")
         told.append(score.state(model="m", which="1", snapshot=None, lake=None))
     assert len({json.dumps(one, sort_keys=True) for one in told}) == len(told)
+
+
+def test_a_backtest_of_other_rules_is_no_answer(monkeypatch, tmp_path):
+    """What earlier rules made of the same scores has another key."""
+    file = tmp_path / "scores.parquet"
+    file.touch()
+    before = backtest.state(scores=str(file))
+    monkeypatch.setattr(backtest, "FORMAT", backtest.FORMAT + 1)
+    assert backtest.state(scores=str(file)) != before
 
 
 def test_a_recipe_is_trained_on_a_snapshot(lake, ticks, recipe):
