@@ -1,15 +1,16 @@
 """What a model learns of a sample, by the target and the transform of its recipe.
 
 A model tells log-odds of a positive move, and quantiles of the move, whatever is asked for: that is what score reads.
-Targets differ in the move that is learned, and in how much a row counts:
+Every row counts alike for the log-odds: what is told of a row is of no condition that the row does not know. Targets
+differ in the move that is learned, and in how much a row counts for the quantiles:
 
-    target                         quantiles learn                     a row counts there   the probability learns
-    forward_return, vol_scaled     the move                            1                    up
-    forward_return, none           the move                            its unit             up
-    forward_return, winsorized     the move, cut                       1                    up
-    sign                           nothing: they are those of all      1                    up
-    forward_sharpe                 the move                            Sharpe over move     up
-    triple_barrier                 the move to the exit                1                    up, where one was touched
+    target                         quantiles learn                     a row counts there
+    forward_return, vol_scaled     the move                            1
+    forward_return, none           the move                            its unit
+    forward_return, winsorized     the move, cut                       1
+    sign                           nothing: they are those of all      1
+    forward_sharpe                 the move                            Sharpe over move
+    triple_barrier                 the move to the exit                1
 
 To learn ``y = c * move`` by pinball loss, with a model of the move, is to learn the move with the weight c, since
 ``rho(c * move - c * q) = c * rho(move - q)``: so ``none`` learns plain returns, and the unit is undone exactly; and
@@ -42,13 +43,10 @@ class Learned:
         Shape (n,): what quantiles, gains and losses learn, in units of ``realized_vol * sqrt(horizon_bars)``.
     weight
         Shape (n,): how much each counts for the quantiles, 1 on average.
-    side
-        Shape (n,): how much each counts for the probability; 0 where a barrier was asked for and none was touched.
     """
 
     move: F64
     weight: F64
-    side: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +93,15 @@ def _of_return(data: TrainingSet, samples: I64) -> Learned:
     move, one = data.move[samples], np.ones(len(samples))
     match data.meta.transform:
         case "winsorized":
-            return Learned(data.target[samples], one, one)
+            return Learned(data.target[samples], one)
         case "none":
-            return Learned(move, _bounded(data.vol[data.at[samples]]), one)
+            return Learned(move, _bounded(data.vol[data.at[samples]]))
         case _:
-            return Learned(move, one, one)
+            return Learned(move, one)
 
 
-def _of_sign(data: TrainingSet, samples: I64) -> Learned:
-    one = np.ones(len(samples))
-    return Learned(data.move[samples], one, one)
+def _of_move(data: TrainingSet, samples: I64) -> Learned:
+    return Learned(data.move[samples], np.ones(len(samples)))
 
 
 def _of_sharpe(data: TrainingSet, samples: I64) -> Learned:
@@ -113,11 +110,7 @@ def _of_sharpe(data: TrainingSet, samples: I64) -> Learned:
     ratio = np.divide(target, move, out=np.full(len(move), np.nan), where=move != 0.0)
     known = np.isfinite(ratio)
     ratio[~known] = ratio[known].mean() if known.any() else 1.0
-    return Learned(move, _bounded(ratio), np.ones(len(move)))
-
-
-def _of_barriers(data: TrainingSet, samples: I64) -> Learned:
-    return Learned(data.move[samples], np.ones(len(samples)), np.where(data.target[samples] != 0.0, 1.0, 0.0))
+    return Learned(move, _bounded(ratio))
 
 
 def _bounded(weight: F64) -> F64:
@@ -130,8 +123,8 @@ def _bounded(weight: F64) -> F64:
 
 LEARNING = {
     "forward_return": Learning(_of_return),
-    "sign": Learning(_of_sign, is_flat=True),
+    "sign": Learning(_of_move, is_flat=True),
     "forward_sharpe": Learning(_of_sharpe),
-    "triple_barrier": Learning(_of_barriers),
+    "triple_barrier": Learning(_of_move),
 }
 """Target of a recipe -> what is learned of it."""

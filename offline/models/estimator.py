@@ -37,7 +37,7 @@ class Samples:
     regime, group
         Shape (n,), indices of regime and symbol.
     side
-        Shape (n,), how much each counts for the probability, where that is not ``weight``: 0 where ``up`` is void.
+        Shape (n,), how much each counts for the probability, where that is not ``weight``.
     """
 
     x: F32

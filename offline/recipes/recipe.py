@@ -62,7 +62,7 @@ class Barriers:
     up, down
         Distance in units of ``realized_vol * sqrt(horizon_bars)``, touched by closes: a gold row has no high and low.
     at_time
-        Label at the horizon where none was touched: the sign of the move, or zero.
+        Label at the horizon where none was touched: the sign of the move, or zero, which is for research.
     """
 
     up: float = 1.0
@@ -114,11 +114,6 @@ class LabelSpec:
             raise ConfigError("recipe", "barriers", self.target, "only with target: triple_barrier")
         if is_barrier and self.barriers is None:
             object.__setattr__(self, "barriers", Barriers())
-        told = self.barriers
-        if told is not None and told.at_time == "zero" and told.up != told.down:
-            # Of a fair game in which only the touches count, the nearer barrier is hit more often than it pays for.
-            raise ConfigError("recipe", "barriers", f"up {told.up:g}, down {told.down:g}, at_time zero",
-                              "at_time: sign, or barriers of one distance: else a null has an edge")  # fmt: skip
         if self.target == "forward_sharpe" and self.horizon_bars < 2:
             raise ConfigError("recipe", "horizon_bars", self.horizon_bars, "2 or more: one return has no deviation")
 
@@ -488,13 +483,13 @@ def check_tuning(recipe: ModelRecipe) -> None:
 
 
 def check_servable(recipe: ModelRecipe) -> None:
-    """Refuse a recipe whose inputs are no columns of a gold row: called before a model is exported.
+    """Refuse a recipe whose inputs or label a signal cannot have: called before a model is exported.
 
     Raises
     ------
     ConfigError
-        It has transformations or encoders, which no stage computes, or features of the cross-section, which score does
-        not join.
+        It has transformations or encoders, which no stage computes, features of the cross-section, which score does
+        not join, or barriers with a third outcome, which no signal tells.
     """
     if recipe.encoders:
         raise ConfigError(
@@ -507,6 +502,13 @@ def check_servable(recipe: ModelRecipe) -> None:
             recipe.place("transformations"), "transformations", columns,
             "leave them out to export: a model with lags is served only where the score stage can compute them, and it "
             f"computes none; a window model ({', '.join(WINDOW_KINDS)}) reads the rows before by itself",
+        )  # fmt: skip
+    barriers = recipe.label.barriers
+    if barriers is not None and barriers.at_time == "zero":
+        raise ConfigError(
+            recipe.place("label_spec.barriers.at_time"), "at_time", "zero",
+            "sign to export: whether a barrier will be touched is not known at the row, and a signal has one "
+            "probability, up or not",
         )  # fmt: skip
     cross = recipe.resolved().cross_pack
     if cross is not None:

@@ -80,7 +80,7 @@ def samples_of(data: TrainingSet, samples: I64, window_bars: int, encoding: Enco
         x = encoding.learnt(x, samples)
     # The direction alone: there is nothing to learn of sizes.
     move = np.zeros(len(samples)) if is_flat(data) else found.move
-    return Samples(x, move, data.up[samples], found.weight, data.regime[at], data.symbol[at], found.side)
+    return Samples(x, move, data.up[samples], found.weight, data.regime[at], data.symbol[at], np.ones(len(samples)))
 
 
 def is_flat(data: TrainingSet) -> bool:
@@ -128,8 +128,8 @@ def told_of(recipe: ModelRecipe, data: TrainingSet, parts: Parts, fitted: Fitted
 def with_head(recipe: ModelRecipe, data: TrainingSet, fitted: Fitted, calibrate: I64, window_bars: int) -> Trained:
     """Return a fitted model with the calibration and the conformal offsets of samples that it was not fitted on."""
     plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window_bars)
-    raw, side = plain.raw(data, calibrate), learned(data, calibrate).side
-    calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate], side)
+    raw = plain.raw(data, calibrate)
+    calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate])
     down, up = offsets_of(recipe, raw.quantiles, data.move[calibrate])
     return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window_bars)
 
@@ -153,21 +153,15 @@ def check_scaling(kind: str, fitted: Fitted, data: TrainingSet, fit: I64, encodi
         check_fitted(f"scaling of {kind}", fitted.statistics(), fitted.learn_statistics, fit, x)
 
 
-def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64, side: F64) -> Calibrator:
+def calibrator_of(recipe: ModelRecipe, logit: F64, up: F64) -> Calibrator:
     """Return the calibration by rows that the model was not fitted on.
 
     Neighbouring labels share all but one of their bars, so a row counts as one over the horizon.
-
-    Parameters
-    ----------
-    side
-        Shape (n,), how much each row counts for the probability.
     """
     if recipe.calibration.method == "none":
         return Platt(1.0, 0.0)
-    told = side > 0.0
-    weight = side[told] / recipe.label.horizon_bars
-    return calibrated(recipe.calibration.method, logit[told], up[told], weight)
+    weight = np.full(len(up), 1.0 / recipe.label.horizon_bars)
+    return calibrated(recipe.calibration.method, logit, up, weight)
 
 
 def offsets_of(recipe: ModelRecipe, quantiles: F64, move: F64) -> tuple[float, float]:

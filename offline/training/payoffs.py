@@ -20,7 +20,7 @@ def payoffs(found: Learned, regime: I64, n_regimes: int, horizon_bars: int) -> t
     Parameters
     ----------
     found
-        What is learned of n samples; moves that count nothing for the probability count nothing here.
+        What is learned of n samples.
     regime
         Shape (n,).
 
@@ -34,13 +34,13 @@ def payoffs(found: Learned, regime: I64, n_regimes: int, horizon_bars: int) -> t
         Nothing moved up, or nothing down.
     """
     return (
-        _mean_gain(found.move, found.side, regime, n_regimes, horizon_bars),
-        _mean_gain(-found.move, found.side, regime, n_regimes, horizon_bars),
+        _mean_gain(found.move, regime, n_regimes, horizon_bars),
+        _mean_gain(-found.move, regime, n_regimes, horizon_bars),
     )
 
 
-def _mean_gain(move: F64, side: F64, regime: I64, n_regimes: int, horizon_bars: int) -> F64:
-    gains = (move > 0) & (side > 0)
+def _mean_gain(move: F64, regime: I64, n_regimes: int, horizon_bars: int) -> F64:
+    gains = move > 0
     if not gains.any():
         raise ConfigError("training", "moves of one side", "none", "recordings in which prices go up and down")
     overall = float(move[gains].mean())

@@ -13,7 +13,15 @@ from offline.datasets.learned import LEARNING, WEIGHT_MAX, learned
 from offline.datasets.sources import GoldRows
 from offline.export import gate
 from offline.export.fold import fold
-from offline.recipes.recipe import TARGETS, Barriers, LabelSpec, ModelRecipe, ModelSpec, UniverseSpec
+from offline.recipes.recipe import (
+    TARGETS,
+    Barriers,
+    LabelSpec,
+    ModelRecipe,
+    ModelSpec,
+    UniverseSpec,
+    check_servable,
+)
 from offline.training.deploy import card_of
 from offline.training.fitting import inputs_of, is_flat, samples_of, train
 from offline.training.parts import parts_of
@@ -31,7 +39,6 @@ LABELS = {
     "sharpe winsorized": LabelSpec(5, "forward_sharpe", "winsorized", winsor_limit=0.4),
     "barriers": LabelSpec(5, "triple_barrier"),
     "barriers apart": LabelSpec(5, "triple_barrier", barriers=Barriers(0.5, 1.0)),
-    "barriers zero": LabelSpec(5, "triple_barrier", barriers=Barriers(1.0, 1.0, "zero")),
 }  # fmt: skip
 
 
@@ -89,7 +96,7 @@ def test_of_the_direction_alone_quantiles_are_those_of_all_moves(kind):
 
 
 def test_what_is_learned_of_each_target():
-    """Cut moves; weights that make the pinball loss of a move that of the target; untouched rows void."""
+    """Cut moves; weights that make the pinball loss of a move that of the target; all rows alike for the side."""
     every = np.arange(len(the_set(LABELS["vol_scaled"])))
     plain, cut = the_set(LABELS["none"]), the_set(LABELS["winsorized"])
     assert np.abs(learned(cut, every).move).max() == 0.8
@@ -107,11 +114,8 @@ def test_what_is_learned_of_each_target():
     assert weight.mean() == pytest.approx(1.0)
     assert weight.max() <= WEIGHT_MAX * 1.5
     assert np.corrcoef(weight * np.abs(sharpe.move), np.abs(sharpe.target))[0, 1] > 0.9
-    zero = the_set(LABELS["barriers zero"])
-    untouched = zero.exit_ns == zero.end_ns
-    assert (learned(zero, every).side[np.abs(zero.move) < 1.0] == 0.0).all()
-    assert (learned(zero, every).side[~untouched] == 1.0).all()
-    assert samples_of(zero, every, 1).side_weight.sum() == (zero.target != 0).sum()
+    for label in LABELS.values():
+        assert (samples_of(the_set(label), every, 1).side_weight == 1.0).all()
 
 
 def test_every_target_has_a_label_and_something_to_learn():
@@ -128,12 +132,12 @@ def test_every_target_has_a_label_and_something_to_learn():
         learned(replace(data, meta=replace(data.meta, target="drawdown")), np.arange(len(data)))
 
 
-@pytest.mark.parametrize("name", ["vol_scaled", "barriers", "barriers apart", "barriers zero"])
+@pytest.mark.parametrize("name", ["vol_scaled", "barriers", "barriers apart"])
 def test_a_null_signal_has_no_edge(name):
-    """Probabilities are about the share of ups that count, and what score expects of a row is about nothing."""
+    """Probabilities are about the share of ups, and what score expects of a row is about nothing."""
     data, parts, model, _ = trained(LABELS[name], "linear", 0.0, 3000)
     found = learned(data, parts.all)
-    share = float(np.average(data.up[parts.all], weights=found.side))
+    share = float(data.up[parts.all].mean())
     said = model.say(data, parts.calibrate).probability
     # Labels overlap: a quarter of the rows in parts of five is some 150 that are independent.
     noise = 3.0 / np.sqrt(len(parts.calibrate) / 5)
@@ -145,7 +149,10 @@ def test_a_null_signal_has_no_edge(name):
     assert sigmoid(model.raw(data, parts.calibrate).logit).std() < 0.2
 
 
-def test_barriers_of_which_a_null_would_have_an_edge_are_refused():
-    """Where untouched rows are void, the nearer barrier is hit more often than it pays for."""
-    with pytest.raises(ConfigError, match="at_time: sign, or barriers of one distance"):
-        LabelSpec(5, "triple_barrier", barriers=Barriers(0.5, 1.0, "zero"))
+def test_barriers_with_a_third_outcome_are_for_research():
+    """Of one distance or two: the set has the label, and no model of it is exported."""
+    label = LabelSpec(5, "triple_barrier", barriers=Barriers(0.5, 1.0, "zero"))
+    assert set(np.unique(the_set(label).target)) == {-1.0, 0.0, 1.0}
+    check_servable(replace(RECIPE, label=replace(label, barriers=Barriers(0.5, 1.0))))
+    with pytest.raises(ConfigError, match="recipe t: at_time is 'zero': sign to export"):
+        check_servable(replace(RECIPE, label=label))
