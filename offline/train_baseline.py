@@ -45,8 +45,8 @@ SPARE = 1.1
 """More recordings are asked for than the rows would need: days differ."""
 COVERAGE = 0.9
 SHRINKAGE_ROWS = 50.0
-"""The mean size of all moves, up or down, weighs like this many independent rows in the mean gain or loss of a regime:
-a stress that happened to fall in the recording must not become a bet on falling."""
+"""The mean over all regimes, in the baseline of both sides, weighs like this many independent rows in the gain or loss
+of each: a stress that happened to fall in the recording must not become a bet on falling."""
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -239,8 +239,7 @@ def _card(
     for tf in timeframes:
         here = data.tf == data.timeframes.index(tf)
         move, regime = data.move[seen & here], data.regime[seen & here]
-        gain = mean_size_by_regime(move, regime, len(data.regimes), HORIZON_BARS[tf])
-        loss = mean_size_by_regime(-move, regime, len(data.regimes), HORIZON_BARS[tf])
+        gain, loss = mean_size_by_regime(move, regime, len(data.regimes), HORIZON_BARS[tf])
         rows = split.calibration & here
         predicted = probability[rows] * gain[data.regime[rows]] - (1 - probability[rows]) * loss[data.regime[rows]]
         gains[tf], losses[tf] = tuple(gain.tolist()), tuple(loss.tolist())
@@ -268,25 +267,48 @@ def _card(
     )
 
 
-def mean_size_by_regime(move: F64, regime: NDArray[np.int64], n_regimes: int, horizon_bars: int) -> F64:
-    """Return the mean of the positive moves of each regime, drawn to the mean size of all moves, shape (n_regimes,).
+def mean_size_by_regime(move: F64, regime: NDArray[np.int64], n_regimes: int, horizon_bars: int) -> tuple[F64, F64]:
+    """Return the mean gain of the ups and the mean loss of all others, drawn to the mean size of what moves.
+
+    What does not move is no up: it counts as a loss of zero, as it counts against the probability.
 
     Parameters
     ----------
     move
-        Shape (n,), signed moves of overlapping horizons: as many rows as a horizon has bars count as one.
+        Shape (n,), signed.
+
+    Returns
+    -------
+    Two of shape (n_regimes,), positive.
 
     Raises
     ------
     ConfigError
-        Nothing moved.
+        Nothing moved up, or nothing down.
     """
-    overall = float(np.abs(move).mean())
-    if not overall > 0:
-        raise ConfigError("training", "moves", "none", "recordings in which prices move")
-    positive = move > 0
-    total = np.bincount(regime[positive], move[positive], n_regimes) / horizon_bars
-    count = np.bincount(regime[positive], minlength=n_regimes) / horizon_bars
+    up, down = move > 0, move < 0
+    if not (up.any() and down.any()):
+        raise ConfigError("training", "moves of one side", "none", "recordings in which prices go up and down")
+    size = np.abs(move)
+    overall = float(size[up | down].mean())
+    # Of what is no up only a part moves: were ups and downs as many, both means would pay for each other.
+    thinned = overall * float(down.sum() / (~up).sum())
+    return (
+        drawn_means(size[up], regime[up], n_regimes, horizon_bars, overall),
+        drawn_means(size[~up], regime[~up], n_regimes, horizon_bars, thinned),
+    )
+
+
+def drawn_means(value: F64, regime: NDArray[np.int64], n_regimes: int, horizon_bars: int, overall: float) -> F64:
+    """Return the mean of each regime, drawn to one of all by ``SHRINKAGE_ROWS``, shape (n_regimes,).
+
+    Parameters
+    ----------
+    value
+        Shape (n,), of overlapping horizons: as many rows as a horizon has bars count as one.
+    """
+    total = np.bincount(regime, value, n_regimes) / horizon_bars
+    count = np.bincount(regime, minlength=n_regimes) / horizon_bars
     return np.asarray((total + SHRINKAGE_ROWS * overall) / (count + SHRINKAGE_ROWS))
 
 

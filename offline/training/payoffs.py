@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.datasets.learned import Learned
-from offline.train_baseline import SHRINKAGE_ROWS
+from offline.train_baseline import drawn_means
 from processors.errors import ConfigError
 
 F64 = NDArray[np.float64]
@@ -12,10 +12,12 @@ I64 = NDArray[np.int64]
 
 
 def payoffs(found: Learned, regime: I64, n_regimes: int, horizon_bars: int) -> tuple[F64, F64]:
-    """Return the mean of the positive and of the negative moves of each regime, drawn to those of all regimes.
+    """Return the mean move of the ups and the mean loss of all others by regime, drawn to those of all regimes.
 
-    Each side is drawn to its own mean: barriers of unlike distance have unlike gains and losses, and what a null game
-    pays on one side it takes on the other.
+    What does not move is no up: it counts as a loss of zero, as it counts against the probability, so that
+    ``p * gain - (1 - p) * loss`` is the mean move where p is the share of ups. Each side is drawn to its own mean:
+    barriers of unlike distance have unlike gains and losses, and what a null game pays on one side it takes on the
+    other.
 
     Parameters
     ----------
@@ -33,18 +35,12 @@ def payoffs(found: Learned, regime: I64, n_regimes: int, horizon_bars: int) -> t
     ConfigError
         Nothing moved up, or nothing down.
     """
-    return (
-        _mean_gain(found.move, regime, n_regimes, horizon_bars),
-        _mean_gain(-found.move, regime, n_regimes, horizon_bars),
-    )
-
-
-def _mean_gain(move: F64, regime: I64, n_regimes: int, horizon_bars: int) -> F64:
-    gains = move > 0
-    if not gains.any():
+    move = found.move
+    if not ((move > 0).any() and (move < 0).any()):
         raise ConfigError("training", "moves of one side", "none", "recordings in which prices go up and down")
-    overall = float(move[gains].mean())
-    # Overlapping horizons: as many rows as a horizon has bars count as one.
-    total = np.bincount(regime[gains], move[gains], n_regimes) / horizon_bars
-    count = np.bincount(regime[gains], minlength=n_regimes) / horizon_bars
-    return np.asarray((total + SHRINKAGE_ROWS * overall) / (count + SHRINKAGE_ROWS))
+    up = move > 0
+    gain, loss = (
+        drawn_means(sign * move[side], regime[side], n_regimes, horizon_bars, float(sign * move[side].mean()))
+        for sign, side in ((1.0, up), (-1.0, ~up))
+    )
+    return gain, loss

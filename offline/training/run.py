@@ -33,7 +33,7 @@ from offline.training.walk import Walked, walk
 from offline.training.workers import HERE, Workers
 from processors.score.config import ScoreConfig
 
-TRAINING_FORMAT = 2
+TRAINING_FORMAT = 3
 """To be raised with whatever changes labels, or what a fold says of the same rows: what is done is not used by it."""
 UNKNOWN_BY_THEN = "no_sample_by_then"
 """Reason of rows up to a time whose label was not known by it, or that are no samples at all."""

@@ -196,8 +196,17 @@ def test_regime_means_are_drawn_to_the_overall_mean():
     """A regime without rows has the mean size of all moves; the longer the horizon, the less its rows say."""
     move = np.array([1.0] * 1000 + [3.0] * 1000 + [-2.0] * 1000)
     regime = np.array([0] * 1000 + [1] * 2000)
-    sizes = t.mean_size_by_regime(move, regime, 3, 1)
-    assert sizes.tolist() == pytest.approx([(1000 + 100) / 1050, (3000 + 100) / 1050, 2.0])
-    assert t.mean_size_by_regime(move, regime, 3, 10)[0] == pytest.approx((100 + 100) / 150)
-    with pytest.raises(ConfigError, match="none"):
-        t.mean_size_by_regime(np.zeros(5), np.zeros(5, np.int64), 3, 1)
+    gain, loss = t.mean_size_by_regime(move, regime, 3, 1)
+    assert gain.tolist() == pytest.approx([(1000 + 100) / 1050, (3000 + 100) / 1050, 2.0])
+    assert loss.tolist() == pytest.approx([2.0, 2.0, 2.0])
+    assert t.mean_size_by_regime(move, regime, 3, 10)[0][0] == pytest.approx((100 + 100) / 150)
+    for nothing in (np.zeros(5), np.ones(5), -np.ones(5)):
+        with pytest.raises(ConfigError, match="none"):
+            t.mean_size_by_regime(nothing, np.zeros(5, np.int64), 3, 1)
+
+
+def test_what_does_not_move_is_no_bet_on_falling():
+    """As many ups as downs of one size and a fifth flat: nothing is expected of a row, in a regime without rows too."""
+    move = np.array([1.5] * 400 + [-1.5] * 400 + [0.0] * 200)
+    gain, loss = t.mean_size_by_regime(move, np.zeros(1000, np.int64), 2, 1)
+    assert 0.4 * gain - 0.6 * loss == pytest.approx([0.0, 0.0], abs=1e-12)
