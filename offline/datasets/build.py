@@ -159,8 +159,8 @@ def from_rows(
     data = TrainingSet(
         recipe.inputs(), symbols, gold.layout.symbols["regime.label"], x, symbol, ts,
         np.array(gold["regime.label"], np.int64),
-        at=at, end_ns=made.end_ns[at], exit_ns=made.exit_ns[at], move=made.move[at], up=made.up[at],
-        target=made.target[at], value=made.value, meta=meta,
+        at=at, end_ns=made.end_ns[at], exit_ns=made.exit_ns[at], move=made.move[at],
+        end_move=made.end_move[at], up=made.up[at], target=made.target[at], value=made.value, meta=meta,
         **{name: np.array(gold[column], np.float64) for name, column in MARKET.items()},
     )  # fmt: skip
     return data.stamped(), report

@@ -1,6 +1,6 @@
 """Labels of rows by symbol and time: what became of each, and why some are void.
 
-closes -> horizons -> outcome: return to the exit -> move, up, target
+closes -> horizons -> outcome: return to the exit -> move, up, target; to the horizon's end -> end_move
                    -> void: rows are missing, closed hours, splits
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline import labels
-from offline.datasets.horizons import horizons_of
+from offline.datasets.horizons import Horizons, horizons_of
 from offline.recipes.recipe import ModelRecipe
 from processors.reference.actions.events import Action
 from processors.runtime.batch import Columns
@@ -26,7 +26,7 @@ class Labels:
 
     Parameters
     ----------
-    move, up, target, end_ns, exit_ns
+    move, end_move, up, target, end_ns, exit_ns
         As in ``TrainingSet``; NaN and -1 where the symbol's rows end before.
     value
         As in ``TrainingSet``: what returns are measured by.
@@ -37,6 +37,7 @@ class Labels:
     """
 
     move: F64
+    end_move: F64
     up: F64
     target: F64
     end_ns: I64
@@ -72,10 +73,9 @@ def make_labels(
         bars, told = np.empty(n, np.int64), spec.barriers
         labels.triple_barrier(symbol, close, unit, h, told.up, told.down, told.at_time == "sign", target, bars)
         leave = np.where(after_end, end, np.arange(n) + bars)
-    log_return = np.empty(n)
-    labels.log_ratio(close, leave, log_return)
-    log_return[after_end] = np.nan
-    move = np.divide(log_return, unit, out=np.full(n, np.nan), where=unit > 0)
+    log_return = _log_return(ahead, leave)
+    move = _in_units(log_return, unit)
+    end_move = move if leave is end else _in_units(_log_return(ahead, end), unit)
     up = np.where(move > 0, 1.0, 0.0)
     match spec.target:
         case "sign":
@@ -98,4 +98,17 @@ def make_labels(
         "label_flat": np.isnan(target),
     }
     end_ns, exit_ns = (np.where(after_end, -1, ts[place]) for place in (end, leave))
-    return Labels(move, up, target, end_ns, exit_ns, close, unit, void)
+    return Labels(move, end_move, up, target, end_ns, exit_ns, close, unit, void)
+
+
+def _log_return(ahead: Horizons, there: I64) -> F64:
+    """Return the log return from each row to another one; NaN where the symbol's rows end before the horizon."""
+    found = np.empty(len(there))
+    labels.log_ratio(ahead.value, there, found)
+    found[ahead.after_end] = np.nan
+    return found
+
+
+def _in_units(log_return: F64, unit: F64) -> F64:
+    found: F64 = np.divide(log_return, unit, out=np.full(len(unit), np.nan), where=unit > 0)
+    return found

@@ -2,15 +2,18 @@
 
 A model tells log-odds of a positive move, and quantiles of the move, whatever is asked for: that is what score reads.
 Every row counts alike for the log-odds: what is told of a row is of no condition that the row does not know. Targets
-differ in the move that is learned, and in how much a row counts for the quantiles:
+differ in the moves that are learned, and in how much a row counts for the quantiles:
 
-    target                         quantiles learn                     a row counts there
-    forward_return, vol_scaled     the move                            1
-    forward_return, none           the move                            its unit
-    forward_return, winsorized     the move, cut                       1
-    sign                           nothing: they are those of all      1
-    forward_sharpe                 the move                            Sharpe over move
-    triple_barrier                 the move to the exit                1
+    target                         quantiles learn                     a row counts there    gains and losses of
+    forward_return, vol_scaled     the move                            1                     the move
+    forward_return, none           the move                            its unit              the move
+    forward_return, winsorized     the move, cut                       1                     the move, cut
+    sign                           nothing: they are those of all      1                     the move
+    forward_sharpe                 the move                            Sharpe over move      the move
+    triple_barrier                 the move to the horizon's end       1                     the move to the exit
+
+Quantiles become an interval, which is judged where the horizon ends, whatever was touched on the way; gains and losses
+belong to the probability, which is that of the exit.
 
 To learn ``y = c * move`` by pinball loss, with a model of the move, is to learn the move with the weight c, since
 ``rho(c * move - c * q) = c * rho(move - q)``: so ``none`` learns plain returns, and the unit is undone exactly; and
@@ -40,12 +43,15 @@ class Learned:
     Parameters
     ----------
     move
-        Shape (n,): what quantiles, gains and losses learn, in units of ``realized_vol * sqrt(horizon_bars)``.
+        Shape (n,): what quantiles learn, in units of ``realized_vol * sqrt(horizon_bars)``.
+    payoff
+        Shape (n,): what gains and losses are of, in the same units.
     weight
         Shape (n,): how much each counts for the quantiles, 1 on average.
     """
 
     move: F64
+    payoff: F64
     weight: F64
 
 
@@ -93,15 +99,15 @@ def _of_return(data: TrainingSet, samples: I64) -> Learned:
     move, one = data.move[samples], np.ones(len(samples))
     match data.meta.transform:
         case "winsorized":
-            return Learned(data.target[samples], one)
+            return Learned(data.target[samples], data.target[samples], one)
         case "none":
-            return Learned(move, _bounded(data.vol[data.at[samples]]))
+            return Learned(move, move, _bounded(data.vol[data.at[samples]]))
         case _:
-            return Learned(move, one)
+            return Learned(move, move, one)
 
 
-def _of_move(data: TrainingSet, samples: I64) -> Learned:
-    return Learned(data.move[samples], np.ones(len(samples)))
+def _of_moves(data: TrainingSet, samples: I64) -> Learned:
+    return Learned(data.end_move[samples], data.move[samples], np.ones(len(samples)))
 
 
 def _of_sharpe(data: TrainingSet, samples: I64) -> Learned:
@@ -110,7 +116,7 @@ def _of_sharpe(data: TrainingSet, samples: I64) -> Learned:
     ratio = np.divide(target, move, out=np.full(len(move), np.nan), where=move != 0.0)
     known = np.isfinite(ratio)
     ratio[~known] = ratio[known].mean() if known.any() else 1.0
-    return Learned(move, _bounded(ratio))
+    return Learned(move, move, _bounded(ratio))
 
 
 def _bounded(weight: F64) -> F64:
@@ -123,8 +129,8 @@ def _bounded(weight: F64) -> F64:
 
 LEARNING = {
     "forward_return": Learning(_of_return),
-    "sign": Learning(_of_move, is_flat=True),
+    "sign": Learning(_of_moves, is_flat=True),
     "forward_sharpe": Learning(_of_sharpe),
-    "triple_barrier": Learning(_of_move),
+    "triple_barrier": Learning(_of_moves),
 }
 """Target of a recipe -> what is learned of it."""

@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 FILE, REPORT = "training_set.parquet", "report.json"
-FORMAT = 3
+FORMAT = 4
 _META = b"mps.training_set"
 
 
@@ -95,6 +95,9 @@ class TrainingSet:
         Shape (n,), when the move ended: a barrier may be touched before the horizon is through.
     move
         Shape (n,), log return from the row to its exit, in units of ``realized_vol * sqrt(horizon_bars)``.
+    end_move
+        Shape (n,), that to the end of the horizon, in the same units: what an interval is judged by. It is ``move`` but
+        where a barrier was touched before.
     up
         Shape (n,), 1.0 where the move is positive, else 0.0.
     target
@@ -118,6 +121,7 @@ class TrainingSet:
     end_ns: I64
     exit_ns: I64
     move: F64
+    end_move: F64
     up: F64
     target: F64
     meta: Meta
@@ -194,10 +198,11 @@ class TrainingSet:
         meta = asdict(replace(self.meta, sha256=""))
         told = [[(i.name, i.scale) for i in self.inputs], self.symbols, self.regimes, meta]
         found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-        # A set without splits and dividends keeps the name that it had before there were values: work on it is found.
-        as_traded = np.array_equal(self.value, self.close, equal_nan=True)
-        for name in (n for n in ARRAYS if not (as_traded and n == "value")):
-            found.update(np.ascontiguousarray(getattr(self, name)).reshape(-1).view(np.uint8).data)
+        for name in ARRAYS:
+            array, other = getattr(self, name), USUALLY.get(name)
+            # A set without splits, dividends and barriers keeps the name that it had before there were these arrays.
+            if other is None or not np.array_equal(array, getattr(self, other), equal_nan=True):
+                found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return found.hexdigest()
 
     def stamped(self) -> "TrainingSet":
@@ -207,8 +212,10 @@ class TrainingSet:
 
 MARKET = ("vol", "spread_bp", "close", "value", "volume", "adv_pct")
 OF_ROWS = ("x", "symbol", "ts_ns", "regime", *MARKET)
-OF_SAMPLES = ("end_ns", "exit_ns", "move", "up", "target")
+OF_SAMPLES = ("end_ns", "exit_ns", "move", "end_move", "up", "target")
 ARRAYS = (*OF_ROWS, "at", *OF_SAMPLES)
+USUALLY = {"value": "close", "end_move": "move"}
+"""Array -> that which it equals unless something makes it differ."""
 
 
 def check_place(folder: Path) -> None:

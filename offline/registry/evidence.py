@@ -43,7 +43,8 @@ class OutOfSample:
     up
         Shape (n,), 1.0 where it came true.
     move, low, high
-        Shape (n,), move and bounds of its conformal interval, in units of ``realized_vol * sqrt(horizon_bars)``.
+        Shape (n,), move to the end of the horizon, and bounds of its conformal interval, in units of
+        ``realized_vol * sqrt(horizon_bars)``.
     base_rate
         Shape (n,), share of up rows in the training of the fold: the forecast to beat.
     horizon_bars

@@ -74,5 +74,5 @@ def interval_scores(data: TrainingSet, samples: I64, trained: Trained) -> F64:
     """Return how far moves were from the middle of the model's bounds, in halves of their width; ascending, thinned."""
     said = trained.say(data, samples)
     half = np.maximum(0.5 * (said.high - said.low), HALF_MIN)
-    scores = np.abs(data.move[samples] - 0.5 * (said.low + said.high)) / half
+    scores = np.abs(data.end_move[samples] - 0.5 * (said.low + said.high)) / half
     return thinned(scores, recent_of(data.meta.horizon_bars))

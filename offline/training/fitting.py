@@ -122,7 +122,7 @@ def told_of(recipe: ModelRecipe, data: TrainingSet, parts: Parts, fitted: Fitted
     if not is_flat(data):
         return fitted
     coverage = float(recipe.model.params.get("coverage", recipe.conformal.coverage))
-    return FlatFitted(fitted, np.quantile(data.move[parts.fit], levels(coverage)).astype(np.float32))
+    return FlatFitted(fitted, np.quantile(data.end_move[parts.fit], levels(coverage)).astype(np.float32))
 
 
 def with_head(recipe: ModelRecipe, data: TrainingSet, fitted: Fitted, calibrate: I64, window_bars: int) -> Trained:
@@ -130,7 +130,7 @@ def with_head(recipe: ModelRecipe, data: TrainingSet, fitted: Fitted, calibrate:
     plain = Trained(fitted, Head(curve_of(Platt(1.0, 0.0)), 0.0, 0.0), Platt(1.0, 0.0), window_bars)
     raw = plain.raw(data, calibrate)
     calibrator = calibrator_of(recipe, raw.logit, data.up[calibrate])
-    down, up = offsets_of(recipe, raw.quantiles, data.move[calibrate])
+    down, up = offsets_of(recipe, raw.quantiles, data.end_move[calibrate])
     return Trained(fitted, Head(curve_of(calibrator), down, up), calibrator, window_bars)
 
 

@@ -35,7 +35,7 @@ def payoffs(found: Learned, regime: I64, n_regimes: int, horizon_bars: int) -> t
     ConfigError
         Nothing moved up, or nothing down.
     """
-    move = found.move
+    move = found.payoff
     if not ((move > 0).any() and (move < 0).any()):
         raise ConfigError("training", "moves of one side", "none", "recordings in which prices go up and down")
     up = move > 0

@@ -234,7 +234,7 @@ def first_path(recipe: ModelRecipe, data: TrainingSet, results: list[FoldResult]
     sample, at = sample[order], at[order]
     rows = OutOfSample(
         data.symbols, data.regimes, data.ts_ns[at], data.symbol[at], data.regime[at], number[order],
-        joined("probability")[order], data.up[sample], data.move[sample], joined("low")[order], joined("high")[order],
-        base[order], recipe.label.horizon_bars, recipe.conformal.coverage,
+        joined("probability")[order], data.up[sample], data.end_move[sample], joined("low")[order],
+        joined("high")[order], base[order], recipe.label.horizon_bars, recipe.conformal.coverage,
     )  # fmt: skip
     return sample, rows

@@ -142,6 +142,7 @@ def test_targets_are_what_they_say(target):
     np.testing.assert_array_equal(data.up, (data.target > 0).astype(float))
     assert (data.exit_ns > data.ts_ns[data.at]).all()
     assert (data.exit_ns <= data.end_ns).all()
+    assert ((data.end_move == data.move) == (data.exit_ns == data.end_ns)).all()
     if target == "triple_barrier":
         assert set(data.target) == {-1.0, 1.0}
         early = data.exit_ns < data.end_ns
@@ -229,7 +230,7 @@ def test_a_set_is_read_as_it_was_written(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="missing"):
         training_set.read(tmp_path / "c")
     monkeypatch.setattr(training_set, "FORMAT", training_set.FORMAT + 1)
-    with pytest.raises(ConfigError, match=r"format 3, not 4.*build it again: mps dataset build"):
+    with pytest.raises(ConfigError, match=r"format 4, not 5.*build it again: mps dataset build"):
         training_set.read(tmp_path / "b")
 
 

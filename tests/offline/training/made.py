@@ -56,7 +56,7 @@ def made(n: int = 2_000, signal: float = 0.6, wild_from: float = 2.0, seed: int 
     return TrainingSet(
         tuple(Input(f"features.x{j}", "raw") for j in range(N_INPUTS)), ("EURUSD:FX", "NZDUSD:FX"),
         ("trend", "meanrev", "stress"), x, symbol, ts, rng.integers(0, 3, 2 * n), np.full(2 * n, 1e-4),
-        np.full(2 * n, 0.2), close, close.copy(), unknown, unknown, at, end, end.copy(), move[at],
+        np.full(2 * n, 0.2), close, close.copy(), unknown, unknown, at, end, end.copy(), move[at], move[at],
         (move[at] > 0).astype(float), move[at], meta,
     ).stamped()  # fmt: skip
 

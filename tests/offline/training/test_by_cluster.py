@@ -54,7 +54,8 @@ def opposed():
     end = ts[at] + (data.end_ns[0] - data.ts_ns[data.at[0]])
     return replace(
         data, **rows, ts_ns=ts, symbol=symbol, symbols=("BTC-USD:CRYPTO", "EURUSD:FX", "XAUUSD:CFD"), at=at,
-        end_ns=end, exit_ns=end.copy(), move=move[at], up=(move[at] > 0).astype(float), target=move[at],
+        end_ns=end, exit_ns=end.copy(), move=move[at], end_move=move[at],
+        up=(move[at] > 0).astype(float), target=move[at],
     ).stamped()  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def test_a_run_that_was_broken_off_goes_on_and_does_not_see_the_future(done, tmp
     result.unlink()
     data = base.basis.data
     later = data.ts_ns[data.at] >= whole.sheet.test_from_ns
-    changed = replace(data, move=np.where(later, -data.move, data.move), up=np.where(later, 1.0 - data.up, data.up))
+    move = np.where(later, -data.move, data.move)
+    changed = replace(data, move=move, end_move=move, up=np.where(later, 1.0 - data.up, data.up))
 
     def again(data, until):
         def progress(step, _share):

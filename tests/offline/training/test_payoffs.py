@@ -11,7 +11,7 @@ from processors.errors import ConfigError
 def of(move, regime=None, n_regimes=1, horizon=5):
     """Return the payoffs of moves that all count alike."""
     regime = np.zeros(len(move), np.int64) if regime is None else regime
-    return payoffs(Learned(move, np.ones(len(move))), regime, n_regimes, horizon)
+    return payoffs(Learned(np.zeros(len(move)), move, np.ones(len(move))), regime, n_regimes, horizon)
 
 
 @pytest.mark.parametrize("flat", [0.0, 0.2, 0.6])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offline.datasets.training_set import OF_SAMPLES
 from offline.recipes.recipe import LabelSpec, ValidationSpec
 from offline.registry.evidence import FoldSheet
 from offline.selection.luck import deflated_sharpe
@@ -93,7 +94,7 @@ def daily(horizon, n, seed, drift=0.0, switching=True):
     data = replace(
         BASE, x=np.zeros((m, 1), np.float32), symbols=("BTC-USD:CRYPTO",), symbol=flat, ts_ns=ts, regime=flat,
         vol=np.full(m, 0.01), spread_bp=np.zeros(m), close=close, value=close, volume=np.full(m, 1e9),
-        adv_pct=np.ones(m), at=at, end_ns=ts[at + horizon], exit_ns=ts[at + horizon], move=move,
+        adv_pct=np.ones(m), at=at, end_ns=ts[at + horizon], exit_ns=ts[at + horizon], move=move, end_move=move,
         up=(move > 0) * 1.0, target=move, meta=replace(BASE.meta, timeframe="1d", horizon_bars=horizon),
     )  # fmt: skip
     side = np.sign(np.convolve(rng.standard_normal(n + 49), np.ones(50), "valid")) if switching else np.ones(n)
@@ -199,8 +200,7 @@ def test_trials_of_one_market_have_the_same_periods_though_their_rows_differ():
     data = made(1500, signal=0.0)
     rng = np.random.default_rng(5)
     whole = returns_of(data, walked_of(data, rng.random(len(data))), FREE)
-    fewer = replace(data, at=data.at[:-200], **{
-        name: getattr(data, name)[:-200] for name in ("end_ns", "exit_ns", "move", "up", "target")})  # fmt: skip
+    fewer = replace(data, at=data.at[:-200], **{name: getattr(data, name)[:-200] for name in OF_SAMPLES})
     part = returns_of(fewer, walked_of(fewer, rng.random(len(fewer))), FREE)
     assert (whole.period_ns, whole.periods_a_year) == (part.period_ns, part.periods_a_year)
     assert whole.period_ns == HOUR_NS

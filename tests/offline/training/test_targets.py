@@ -14,18 +14,21 @@ from offline.datasets.sources import GoldRows
 from offline.export import gate
 from offline.export.fold import fold
 from offline.recipes.recipe import (
+    AT_TIME,
     TARGETS,
     Barriers,
     LabelSpec,
     ModelRecipe,
     ModelSpec,
     UniverseSpec,
+    ValidationSpec,
     check_servable,
 )
 from offline.training.deploy import card_of
 from offline.training.fitting import inputs_of, is_flat, samples_of, train
 from offline.training.parts import parts_of
 from offline.training.payoffs import payoffs
+from offline.training.walk import walk
 from processors.errors import ConfigError
 from processors.score.model import Model
 from tests.offline.models.samples import SMALL
@@ -40,6 +43,8 @@ LABELS = {
     "barriers": LabelSpec(5, "triple_barrier"),
     "barriers apart": LabelSpec(5, "triple_barrier", barriers=Barriers(0.5, 1.0)),
 }  # fmt: skip
+
+SIDES = ("low", "high")
 
 
 @cache
@@ -67,11 +72,11 @@ def test_no_two_targets_have_one_graph(kind):
 
 @pytest.mark.parametrize("name", LABELS)
 def test_a_file_of_any_target_passes_the_gate_in_the_unit_of_its_card(name):
-    """Bounds hold moves in volatilities of the horizon, gains and losses are those of such moves."""
+    """Bounds hold moves to the horizon's end in volatilities of it, gains and losses are those of such moves."""
     data, parts, model, raw = trained(LABELS[name], "linear")
     assert gate.check(raw, model.fitted, model.head, inputs_of(data, parts.calibrate, 1)) is not None
     said = Model(raw, "file").run(inputs_of(data, parts.calibrate, 1))
-    move = data.move[parts.calibrate]
+    move = data.end_move[parts.calibrate]
     inside = (move >= said.bounds[:, 0]) & (move <= said.bounds[:, 1])
     assert 0.88 < inside.mean() < 0.95
     # A unit forgotten is a factor of ten thousand here.
@@ -93,6 +98,30 @@ def test_of_the_direction_alone_quantiles_are_those_of_all_moves(kind):
     other = trained(LABELS["vol_scaled"], kind)[2].fitted.predict(x)
     np.testing.assert_array_equal(model.fitted.predict(x).logit, other.logit)
     assert len(np.unique(other.quantiles, axis=0)) > 10
+
+
+@pytest.mark.parametrize("at_time", AT_TIME)
+def test_intervals_of_barriers_hold_what_the_horizon_ends_with(at_time, tmp_path):
+    """As the stream judges them, touched or not: out of sample as many as they promise, and of exits other ones."""
+    label = LabelSpec(5, "triple_barrier", barriers=Barriers(0.7, 0.7, at_time))
+    data = the_set(label, 0.0, 6000)
+    close = np.log(data.close)
+    want = (close[data.at + 5] - close[data.at]) / (data.vol[data.at] * np.sqrt(5))
+    np.testing.assert_allclose(data.end_move, want, rtol=1e-9, atol=1e-9)
+    recipe = replace(
+        RECIPE, label=label, model=ModelSpec("linear", SMALL["linear"]), validation=ValidationSpec(folds=3)
+    )
+    walked = walk(recipe, data, tmp_path, lambda _step, _share: None)
+    sample = walked.sample
+    np.testing.assert_array_equal(walked.rows.move, data.end_move[sample])
+    # The scores that intervals in the stream begin with reach the bounds at the share that these hold.
+    assert all(abs(np.quantile(f.scores, 0.9) - 1.0) < 0.05 for f in walked.folds)
+    for low, high in (
+        (walked.rows.low, walked.rows.high), [np.concatenate([getattr(f, n) for f in walked.folds]) for n in SIDES],
+    ):  # fmt: skip
+        ended, left = (((low <= m) & (m <= high)).mean() for m in (data.end_move[sample], data.move[sample]))
+        assert abs(ended - 0.9) < 0.03
+        assert left > ended + 0.03
 
 
 def test_what_is_learned_of_each_target():
