@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from offline.datasets import leakage
 from offline.datasets.build import from_rows
 from offline.datasets.encoders import TargetEncoder
 from offline.datasets.leakage import FITTED, LABEL, LATER, check_features, check_fitted, find_feature_leaks
@@ -34,6 +35,7 @@ from processors.errors import ConfigError
 from tests.score.gold_rows import concat, make_gold
 
 PLANT = "rsi_14_value"
+SYMBOLS = ("EURUSD:FX", "GBPUSD:FX", "NZDUSD:FX")
 
 
 def honest(n=1200, seed=0):
@@ -92,6 +94,17 @@ def test_a_feature_that_knows_is_caught_by_name(kind, plant):
     assert [(leak.kind, leak.name) for leak in find_feature_leaks(data)] == [(kind, f"features.{PLANT}")]
     with pytest.raises(LeakageError, match=rf"{kind}: features\.{PLANT}"):
         check_features(data)
+
+
+def test_every_symbol_is_looked_at_where_rows_are_too_many(monkeypatch):
+    """Two of three symbols know the label, and a third of the rows is looked at: they are among these."""
+    parts = [make_gold(1200, seed=seed, symbol=s, skill=0.0) for seed, s in enumerate(SYMBOLS)]
+    for gold in parts[1:]:
+        gold[f"features.{PLANT}"] = ahead(gold, 15) / 2.3e-4
+    data = from_rows(replace(RECIPE, transformations=()), GoldRows(concat(*parts), None, "made up"))[0]
+    monkeypatch.setattr(leakage, "ROWS_MAX", len(data) // 3)
+    assert data.symbol[data.at[:6]].tolist() == [0, 1, 2, 0, 1, 2]
+    assert [(leak.kind, leak.name) for leak in find_feature_leaks(data)] == [(LABEL, f"features.{PLANT}")]
 
 
 def test_a_label_in_the_test_window_is_caught():
