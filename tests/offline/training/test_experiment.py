@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from offline.recipes.recipe import KINDS
+from offline.recipes.recipe import KINDS, LabelSpec
 from offline.registry.registry import check_name
 from offline.training.experiment import experiment_of
 from tests.offline.training.made import recipe_of
@@ -33,3 +33,20 @@ def test_another_target_is_another_experiment(of, changes):
         recipe, universe=replace(recipe.universe, symbols=recipe.universe.symbols[::-1], min_history_bars=9), seed=7
     )
     assert experiment_of(same) == experiment_of(recipe)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [LabelSpec(15, transform="vol_scaled"), LabelSpec(15, winsor_limit=2.5), LabelSpec(15, stretch_max=2),
+     LabelSpec(15, over_closed_hours=False)],
+    ids=["a default spelled out", "a limit that cuts nothing", "a whole number", "what a timeframe means"],
+)  # fmt: skip
+def test_recipes_that_mean_the_same_are_trials_of_one_experiment(written):
+    """However the label is written: as many tries are counted as there are for one recipe hash."""
+    recipe = replace(recipe_of("linear"), label=LabelSpec(15))
+    same = replace(recipe, label=written)
+    assert same.hash == recipe.hash
+    assert experiment_of(same) == experiment_of(recipe)
+    # What cuts is another label.
+    cut = [replace(recipe, label=LabelSpec(15, transform="winsorized", winsor_limit=limit)) for limit in (2.0, 2.5)]
+    assert experiment_of(cut[0]) != experiment_of(cut[1])
