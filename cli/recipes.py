@@ -78,6 +78,8 @@ def train_recipes(files: tuple[Path, ...], source: "GoldSource", order: Order, *
             for one in asked:
                 tell = tasks.add(one.recipe.recipe_id)
                 data, left_out = rows_of(one.recipe, source, tell)
+                if order.clusters is not None:
+                    _check_rows(data, order.until_ns, order.clusters)
                 target = _target(one, order.out, alone=len(asked) == 1)
                 fit = partial(_fit, one, data, left_out, target, order, registry, workers, tell)
                 yield partial(_refined, one, fit, order, registry, tell, refined) if order.clusters else fit
@@ -125,6 +127,12 @@ def _check(asked: "tuple[Asked, ...]", clusters: "Clusters") -> None:
 
     for one in asked:
         check_refinable(one.recipe, clusters)
+
+
+def _check_rows(data: "TrainingSet", until_ns: int | None, clusters: "Clusters") -> None:
+    from offline.training.by_cluster import check_known
+
+    check_known(data, until_ns, clusters)
 
 
 def _target(one: "Asked", out: Path | None, *, alone: bool) -> Path:

@@ -130,6 +130,23 @@ def check_refinable(recipe: ModelRecipe, clusters: Clusters) -> None:
         check_name(f"{recipe.recipe_id}-{name}")
 
 
+def check_known(data: TrainingSet, until_ns: int | None, clusters: Clusters) -> None:
+    """Refuse rows of symbols that nothing says the cluster of: called as soon as they are read.
+
+    Parameters
+    ----------
+    until_ns
+        As ``run`` takes it: symbols whose rows begin later are none of the training.
+
+    Raises
+    ------
+    ConfigError
+        A symbol is no instrument.
+    """
+    seen = np.unique(data.symbol if until_ns is None else data.symbol[data.ts_ns <= until_ns])
+    clusters.of_symbols([data.symbols[i] for i in seen], load_instruments())
+
+
 def refine(
     recipe: ModelRecipe, base: Outcome, clusters: Clusters, *, registry: Registry | None,
     experiment: str | None = None, progress: Progress, costs: ScoreConfig | None = None,

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cli.commands.train import train
+from cli.recipes import Order, train_recipes
+from offline.datasets.sources import GoldRows
 from offline.datasets.training_set import MARKET
 from offline.models.deep.clusters import Clusters, read_clusters
 from offline.recipes.recipe import ValidationSpec
@@ -18,12 +20,13 @@ from offline.registry.place import Place
 from offline.registry.registry import Registry
 from offline.training.adaptive import Adaptive
 from offline.training.beside import beside_base, clusters_table, limits_of
-from offline.training.by_cluster import check_refinable, refine
+from offline.training.by_cluster import check_known, check_refinable, refine
 from offline.training.run import run
 from offline.training.walk import FoldResult, Walked
 from processors.errors import ConfigError
 from processors.score.model import Model
 from tests.offline.training.made import EXAMPLES, made, recipe_of
+from tests.score.gold_rows import make_gold
 
 N = 2_400
 FEW = 300
@@ -208,3 +211,27 @@ def test_what_cannot_be_refined_is_refused_before_anything_is_trained(tmp_path):
         check_refinable(folded, METALS)
     with pytest.raises(ConfigError, match="letters, digits"):
         check_refinable(recipe_of("nbeats"), Clusters(("hard and soft",), {}, {}))
+
+
+def test_rows_of_no_instrument_are_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    """As soon as they are read, by name; rows after the end of the training are none of it."""
+
+    class Source:
+        def rows(self, _wanted, _progress):
+            return GoldRows(make_gold(300, symbol="NOSUCH:FX", skill=0.0), None, "made up")
+
+    def trained(*_given, **_more):
+        raise AssertionError("trained before it was refused")
+
+    file = tmp_path / "any.yaml"
+    file.write_text((EXAMPLES / "fx_nbeats.yaml").read_text().replace('    symbols: ["EURUSD:FX", "NZDUSD:FX"]\n', ""))
+    monkeypatch.setattr("offline.training.run.run", trained)
+    with pytest.raises(ConfigError, match="symbol_id is 'NOSUCH:FX': an instrument"):
+        train_recipes((file,), Source(), Order(None, None, None, False, METALS, None), as_json=True)
+    data = made(50)
+    late = replace(
+        data, symbols=("EURUSD:FX", "NOSUCH:FX"), ts_ns=np.where(data.symbol == 1, data.ts_ns.max() + 1, data.ts_ns)
+    )
+    check_known(late, int(data.ts_ns.max()), METALS)
+    with pytest.raises(ConfigError, match="NOSUCH:FX"):
+        check_known(late, None, METALS)
