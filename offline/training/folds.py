@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.datasets.build import symbols_of
 from offline.datasets.training_set import TrainingSet
 from offline.recipes.recipe import ModelRecipe
+from offline.training.periods import calendars_of, longest_ns
 from offline.validation.combinatorial import CombinatorialPurged
 from offline.validation.kfold import PurgedKFold
 from offline.validation.leakage import check_leakage
@@ -14,7 +16,8 @@ from offline.validation.panel import Panel, split_panel
 from offline.validation.split import Splitter
 from offline.validation.walk_forward import WalkForward
 from processors.errors import ConfigError
-from schemas.timeframes import TIMEFRAME_NS
+from schemas.instruments import load_instruments
+from schemas.timeframes import SESSION, TIMEFRAME_NS
 
 I64 = NDArray[np.int64]
 
@@ -39,8 +42,13 @@ class Fold:
 
 
 def embargo_ns(recipe: ModelRecipe) -> int:
-    """Return the recipe's embargo as time."""
-    return recipe.validation.embargo_bars * TIMEFRAME_NS[recipe.universe.timeframe]
+    """Return the recipe's embargo as time: of daily bars the longest that so many sessions of a market have taken."""
+    bars, universe = recipe.validation.embargo_bars, recipe.universe
+    if universe.timeframe != SESSION:
+        return bars * TIMEFRAME_NS[universe.timeframe]
+    symbols = symbols_of(universe)
+    every = tuple(load_instruments().by_symbol) if symbols is None else symbols
+    return max(longest_ns(calendar, bars) for calendar in calendars_of(every))
 
 
 def folds_of(recipe: ModelRecipe, data: TrainingSet, offered: I64) -> list[Fold]:

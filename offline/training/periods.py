@@ -1,4 +1,4 @@
-"""Hours and days in which returns are booked: those of a universe's markets, and how many a year has."""
+"""Hours, days and sessions of a universe's markets: those in which returns are booked, and how long many take."""
 
 from functools import cache
 
@@ -35,6 +35,15 @@ def calendars_of(symbols: tuple[str, ...]) -> tuple[str, ...]:
 def periods_a_year(calendars: tuple[str, ...], timeframe: str, period_ns: int) -> int:
     """Return how many periods a year has in which one of the markets is open: the mean of 2010 to 2019, rounded."""
     return round(len(open_periods(calendars, timeframe, period_ns, _FROM_NS, _TO_NS)) / _YEARS)
+
+
+@cache
+def longest_ns(calendar: str, n_sessions: int) -> int:
+    """Return the longest time in which so many sessions of a calendar have closed, holidays and all."""
+    closes = np.unique(sessions(calendar).session_close_ns)
+    if not 0 < n_sessions < len(closes):
+        return n_sessions * DAY_NS
+    return int((closes[n_sessions:] - closes[:-n_sessions]).max())
 
 
 def open_periods(calendars: tuple[str, ...], timeframe: str, period_ns: int, from_ns: int, to_ns: int) -> I64:

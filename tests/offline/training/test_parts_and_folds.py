@@ -5,15 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from offline.recipes.recipe import ValidationSpec
+from offline.recipes.recipe import LabelSpec, UniverseSpec, ValidationSpec
 from offline.training.folds import embargo_ns, folds_of
 from offline.training.parts import ROWS_MIN, parts_of
+from offline.training.periods import DAY_NS, calendars_of
 from offline.validation.leakage import overlaps
 from processors.errors import ConfigError
+from processors.sessions import sessions
 from tests.offline.training.made import MINUTE, made, recipe_of
 
 DATA = made()
 TS = DATA.ts_ns[DATA.at]
+DAILY_FROM = int(np.datetime64("2011-01-01", "ns").astype(np.int64))
 
 
 def test_parts_follow_each_other_and_labels_end_before_the_next():
@@ -50,6 +53,32 @@ def test_no_training_label_of_any_scheme_reaches_into_the_test(scheme):
         assert len(np.unique(all_of_it)) == len(all_of_it)
     whole = {len(np.concatenate(path)) for path in judged.values()}
     assert whole == {len(DATA)} if scheme in {"kfold", "combinatorial"} else whole < {len(DATA), *range(len(DATA))}
+
+
+@pytest.mark.parametrize("scheme", ["walk_forward", "kfold"])
+@pytest.mark.parametrize("symbol", ["AIG:US", "EURUSD:FX", "BTC-USD:CRYPTO"])
+def test_an_embargo_of_daily_bars_is_of_sessions(symbol, scheme):
+    """On either side of what is judged 60 sessions of the market are kept clear, and less than ten more."""
+    (calendar,) = calendars_of((symbol,))
+    closes = np.unique(sessions(calendar).session_close_ns)
+    ts = closes[closes > DAILY_FROM][:1200]
+    at, flat = np.arange(1195), np.zeros(1200, np.int64)
+    data = replace(DATA, symbols=(symbol,), symbol=flat, ts_ns=ts, at=at, end_ns=ts[at + 5])
+    recipe = replace(
+        recipe_of("linear"), label=LabelSpec(5), universe=UniverseSpec("1d", (symbol,)),
+        validation=ValidationSpec(scheme, 3, embargo_bars=60),
+    )  # fmt: skip
+    for fold in folds_of(recipe, data, at):
+        test = fold.tests[0]
+        ended, spoken = data.end_ns[fold.train], ts[fold.train]
+        before, after = ended[ended <= ts[test[0]]], spoken[spoken >= data.end_ns[test[-1]]]
+        assert len(before) + len(after) == len(fold.train)
+        clear = [np.searchsorted(ts, ts[test[0]]) - np.searchsorted(ts, before.max())] if len(before) else []
+        clear += [np.searchsorted(ts, after.min()) - np.searchsorted(ts, data.end_ns[test[-1]])] if len(after) else []
+        assert all(60 <= n < 70 for n in clear), clear
+    unnamed = replace(recipe, universe=UniverseSpec("1d"))
+    assert embargo_ns(unnamed) >= embargo_ns(recipe) >= 60 * DAY_NS
+    assert embargo_ns(replace(recipe, validation=ValidationSpec(scheme, 3, embargo_bars=0))) == 0
 
 
 def test_the_last_fold_ends_with_the_rows():
