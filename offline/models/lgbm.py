@@ -12,7 +12,7 @@ from offline.export.lightgbm_trees import lightgbm_forest, refuse_unexportable
 from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parts import fit_parts, labels, level, weight
+from offline.models.parts import fit_parts, is_settled, labels, level, weight
 from offline.models.table_parameters import LgbmParameters
 
 
@@ -40,13 +40,14 @@ class LgbmEstimator:
             params |= {"objective": "binary"}
         else:
             params |= {"objective": "quantile", "alpha": level(part, self.given.coverage)}
+        rounds = 1 if is_settled(part, train) else self.given.rounds
         rows = lgb.Dataset(train.x, label, weight=weight(part, train), params={"verbose": -1})
-        callbacks: list[Any] = [lambda env: note((env.iteration + 1) / self.given.rounds)]
+        callbacks: list[Any] = [lambda env: note((env.iteration + 1) / rounds)]
         stops = len(valid) > 0 and self.given.patience > 0
         if stops:
             callbacks.append(lgb.early_stopping(self.given.patience, verbose=False))
         watched = [lgb.Dataset(valid.x, valid_label, weight=weight(part, valid), reference=rows)] if stops else []
-        booster = lgb.train(params, rows, self.given.rounds, valid_sets=watched, callbacks=callbacks)
+        booster = lgb.train(params, rows, rounds, valid_sets=watched, callbacks=callbacks)
         text: str = booster.model_to_string(num_iteration=booster.best_iteration if stops else None)
         return text
 

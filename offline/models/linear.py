@@ -16,7 +16,7 @@ from offline.export.trees import table_graph
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
 from offline.models.newton import LogisticLoss, PinballLoss, minimise
-from offline.models.parts import fit_parts, level, weight
+from offline.models.parts import fit_parts, is_settled, level, weight
 from offline.models.table_parameters import LinearParameters
 from processors.errors import ConfigError
 
@@ -49,6 +49,8 @@ class LinearEstimator:
 
     def _line(self, part: int, train: Samples, valid: Samples, z: F64, z_valid: F64) -> str:
         """Return the weights of one line, the intercept last, as JSON."""
+        if is_settled(part, train):
+            return json.dumps([*np.zeros(z.shape[1]), float(train.move[0])])
         if part == 0:
             loss, judge = LogisticLoss(train.up), LogisticLoss(valid.up)
         else:

@@ -38,6 +38,11 @@ def weight(part: int, samples: Samples) -> F64:
     return samples.side_weight if part == 0 else samples.weight
 
 
+def is_settled(part: int, train: Samples) -> bool:
+    """Return whether there is nothing to learn of a part: quantiles of moves that are all alike are these moves."""
+    return part > 0 and len(train) > 0 and bool(train.move.min() == train.move.max())
+
+
 def level(part: int, coverage: float) -> float:
     """Return the level of the quantile of a part: low, middle or high."""
     return levels(coverage)[part - 1]

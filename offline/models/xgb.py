@@ -13,7 +13,7 @@ from offline.export.trees import Forest, edge_rows, forests_graph
 from offline.export.xgboost_trees import xgboost_forest
 from offline.models.checkpoint import Checkpoint, fingerprint
 from offline.models.estimator import F32, F64, Progress, Raw, Samples
-from offline.models.parts import fit_parts, labels, level, weight
+from offline.models.parts import fit_parts, is_settled, labels, level, weight
 from offline.models.table_parameters import XgbParameters
 
 _LARGEST = np.finfo(np.float32).max
@@ -58,6 +58,7 @@ class XgbEstimator:
             # A leaf of a quantile has no second derivatives but its rows.
             alpha = level(part, self.given.coverage)
             params |= {"objective": "reg:quantileerror", "quantile_alpha": alpha, "eval_metric": "quantile"}
+        rounds = 1 if is_settled(part, train) else self.given.rounds
         rows = _matrix(train.x, self.given.threads, label=label, weight=weight(part, train))
         stops = len(valid) > 0 and self.given.patience > 0
         watched = (
@@ -66,9 +67,9 @@ class XgbEstimator:
             else []
         )
         booster = xgb.train(
-            params, rows, self.given.rounds, evals=watched, verbose_eval=False,
+            params, rows, rounds, evals=watched, verbose_eval=False,
             early_stopping_rounds=self.given.patience if stops else None,
-            callbacks=[_Note(note, self.given.rounds)],
+            callbacks=[_Note(note, rounds)],
         )  # fmt: skip
         if stops:
             booster = booster[: booster.best_iteration + 1]

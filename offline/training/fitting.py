@@ -78,7 +78,7 @@ def samples_of(data: TrainingSet, samples: I64, window_bars: int, encoding: Enco
     at, x, found = data.at[samples], inputs_of(data, samples, window_bars), learned(data, samples)
     if encoding is not None:
         x = encoding.learnt(x, samples)
-    # The direction alone: there is nothing to learn of sizes.
+    # The direction alone: of sizes that are all alike there is nothing to learn, and no fit takes time for them.
     move = np.zeros(len(samples)) if is_flat(data) else found.move
     return Samples(x, move, data.up[samples], found.weight, data.regime[at], data.symbol[at], np.ones(len(samples)))
 

@@ -1,11 +1,14 @@
 """All kinds of table models: what is promised of each, by one suite."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
+from offline.models import linear
 from offline.models.estimator import Samples, make_estimator, no_progress
 from offline.models.kinds import KINDS
 from processors.errors import ConfigError
@@ -41,6 +44,25 @@ def test_a_model_learns_what_there_is_to_learn(kind, fits):
     quantiles = fits(kind).predict(s.x).quantiles
     below = (s.move[:, None] < quantiles).mean(axis=0)
     np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.05)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_no_time_is_spent_on_moves_that_are_all_alike(kind, fits, monkeypatch):
+    """Their quantiles are these moves, without a search or a second round; the log-odds are as ever."""
+    steps, minimise = Counter(), linear.minimise
+
+    def counted(loss, *more):
+        steps[type(loss).__name__] += 1
+        return minimise(loss, *more)
+
+    monkeypatch.setattr(linear, "minimise", counted)
+    train, valid = (replace(s, move=np.full(len(s), 0.25)) for s in (make_samples(), make_samples(400, seed=1)))
+    fitted = fit(kind, train=train, valid=valid, progress=lambda step, _share: steps.update([step]))
+    x = make_samples(300, seed=3).x
+    np.testing.assert_array_equal(fitted.predict(x).logit, fits(kind).predict(x).logit)
+    np.testing.assert_allclose(fitted.predict(x).quantiles, 0.25, atol=1e-6)
+    assert all(steps[name] <= 2 for name in ("low", "middle", "high"))
+    assert "PinballLoss" not in steps
 
 
 @pytest.mark.parametrize("kind", TABLES)
