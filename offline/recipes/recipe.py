@@ -507,7 +507,7 @@ def check_servable(recipe: ModelRecipe) -> None:
     if barriers is not None and barriers.at_time == "zero":
         raise ConfigError(
             recipe.place("label_spec.barriers.at_time"), "at_time", "zero",
-            "sign to export: whether a barrier will be touched is not known at the row, and a signal has one "
+            "at_time: sign to export: whether a barrier will be touched is not known at the row, and a signal has one "
             "probability, up or not",
         )  # fmt: skip
     cross = recipe.resolved().cross_pack

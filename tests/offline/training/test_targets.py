@@ -183,5 +183,5 @@ def test_barriers_with_a_third_outcome_are_for_research():
     label = LabelSpec(5, "triple_barrier", barriers=Barriers(0.5, 1.0, "zero"))
     assert set(np.unique(the_set(label).target)) == {-1.0, 0.0, 1.0}
     check_servable(replace(RECIPE, label=replace(label, barriers=Barriers(0.5, 1.0))))
-    with pytest.raises(ConfigError, match="recipe t: at_time is 'zero': sign to export"):
+    with pytest.raises(ConfigError, match="recipe t: at_time is 'zero': at_time: sign to export"):
         check_servable(replace(RECIPE, label=label))
