@@ -220,10 +220,11 @@ class Registry:
         return version_of(made, TEXT_FACTS)
 
     def _same(self, name: str, sha256: str, evidence: Evidence) -> ModelVersion | None:
-        """Return the version that has this file, recipe and snapshot already."""
+        """Return the version that has this file, recipe and snapshot already, and was judged by the same costs."""
         want = (sha256, evidence.recipe_hash, evidence.dataset.snapshot_id)
         for v in self.versions(name):
-            if (v.sha256, v.facts["recipe_hash"], v.facts["data_snapshot_id"]) == want:
+            same = (v.sha256, v.facts["recipe_hash"], v.facts["data_snapshot_id"]) == want
+            if same and self.evidence(v).costs == evidence.costs:
                 return v
         return None
 

@@ -302,6 +302,7 @@ def _finished(
         named, one.data, {NO_SAMPLE: n_rows - n} if n_rows > n else {},
         base.path.with_name(f"{base.path.stem}-{one.name}{base.path.suffix}"), walked, deployed, told, returns,
         trials, registry, refined=Refined(lineage, both, limits_of(one.name, lineage["base_version"], both)),
+        costs=costs,
     )  # fmt: skip
     one.kept(LAST).unlink(missing_ok=True)
     return outcome

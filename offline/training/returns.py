@@ -1,8 +1,8 @@
 """What a simple position would have earned on rows out of sample: no backtest, a yardstick that all models share.
 
-At each row the side that is the likelier one is taken for one horizon, with a size that grows with how likely it is and
-shrinks with volatility, unless what it may gain is less than what the score stage takes a round trip to cost, or that
-is not known. Positions of a symbol that are open together are one exposure, marked to market at every bar
+At each row the side that is expected to gain is taken for one horizon, with a size that grows with what is expected and
+shrinks with volatility, unless that is less than what the score stage takes a round trip to cost, or the cost is not
+known. Positions of a symbol that are open together are one exposure, marked to market at every bar
 (``marking``); its changes pay half the spread, the fee and the slippage of the score stage's configuration. No impact
 beyond that slippage, no funding, no caps.
 """
@@ -92,8 +92,8 @@ class Said:
         Shape (k,), of up.
     unit
         Shape (k,), ``realized_vol * sqrt(horizon_bars)``.
-    mean_size
-        Shape (k,), mean absolute move in units that was known before.
+    gain, loss
+        Shape (k,), mean move of the ups and mean loss of all others, in units, that were known before.
     fold
         Shape (k,), from 0.
     """
@@ -102,7 +102,8 @@ class Said:
     end: I64
     probability: F64
     unit: F64
-    mean_size: F64
+    gain: F64
+    loss: F64
     fold: I64
 
 
@@ -142,7 +143,8 @@ def said_on(data: TrainingSet, market: Market, walked: Walked, number: int) -> S
     return Said(
         at, market.ends(at, data.end_ns[sample]), np.concatenate([f.probability[on] for _, f, on in parts])[order],
         data.vol[at] * np.sqrt(data.meta.horizon_bars),
-        np.concatenate([np.full(int(on.sum()), f.mean_size) for _, f, on in parts])[order],
+        np.concatenate([np.full(int(on.sum()), f.gain) for _, f, on in parts])[order],
+        np.concatenate([np.full(int(on.sum()), f.loss) for _, f, on in parts])[order],
         np.concatenate([np.full(int(on.sum()), i) for i, _, on in parts])[order],
     )  # fmt: skip
 
@@ -156,14 +158,16 @@ def net_returns(market: Market, said: Said, config: ScoreConfig | None = None) -
         Costs; those of the environment where None.
     """
     side = market.side_costs(config or ScoreConfig.from_environment())
-    edge = 2.0 * said.probability - 1.0
+    # What score expects of the row: where rows do not move, or barriers are apart, even odds are no even game.
+    expected = said.probability * said.gain - (1.0 - said.probability) * said.loss
     # Where the cost is unknown the comparison is false: no trade.
-    taken = np.abs(edge) * said.mean_size * said.unit > 2.0 * side[said.begin]
+    taken = np.abs(expected) * said.unit > 2.0 * side[said.begin]
     taken &= (said.unit > 0.0) & (said.end > said.begin)
     calendars = calendars_of(market.symbols)
     # Each row is given the same share of the year's variance.
     rows_a_year = sum(bars_per_year(calendars_of((s,))[0], market.timeframe) for s in market.symbols)
-    size = edge[taken] * VOL_TARGET / np.sqrt(rows_a_year) / said.unit[taken]
+    edge = expected[taken] / (0.5 * (said.gain + said.loss)[taken])
+    size = edge * VOL_TARGET / np.sqrt(rows_a_year) / said.unit[taken]
     price = market.close if market.value is None else market.value
     earned = marked(price, side, market.symbol, said.begin[taken], said.end[taken], size)
     spoken_ns = market.ts_ns[said.begin]

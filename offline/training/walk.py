@@ -40,8 +40,8 @@ class FoldResult:
         Shape (k,): positions of the samples that it judged, and the path of each.
     probability, low, high
         Shape (k,).
-    base_rate, mean_size
-        Share of ups and mean absolute move of the rows that it was fitted on.
+    base_rate, gain, loss
+        Share of ups of the rows that it was fitted on, their mean move, and the mean loss of all others.
     importance
         Shape (n_inputs,).
     scores
@@ -56,7 +56,8 @@ class FoldResult:
     low: F64
     high: F64
     base_rate: float
-    mean_size: float
+    gain: float
+    loss: float
     importance: F64
     scores: F64
     sheet: FoldSheet
@@ -65,7 +66,7 @@ class FoldResult:
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
         told = {"sheet": asdict(self.sheet), "params": self.params, "base_rate": self.base_rate,
-                "mean_size": self.mean_size}  # fmt: skip
+                "gain": self.gain, "loss": self.loss}  # fmt: skip
         out = io.BytesIO()
         np.savez(
             out, sample=self.sample, path=self.path, probability=self.probability, low=self.low, high=self.high,
@@ -206,17 +207,22 @@ def judge(
     Parameters
     ----------
     parts
-        Of its training window: the base rate and mean move that it is compared with are of the rows that it was fitted
-        on.
+        Of its training window: the base rate and mean moves that it is compared with are of the rows that it was
+        fitted on.
     """
-    said = model.say(data, judged)
+    said, move = model.say(data, judged), data.move[parts.fit]
     few = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), IMPORTANCE_ROWS)).astype(np.int64))]
     return FoldResult(
         judged, paths, said.probability, said.low, said.high, float(data.up[parts.fit].mean()),
-        float(np.abs(data.move[parts.fit]).mean()),
+        _mean(move[move > 0.0]), _mean(-move[move <= 0.0]),
         np.asarray(model.fitted.importance(inputs_of(data, few, model.window_bars)), np.float64),
         interval_scores(data, parts.calibrate, model), sheet, params,
     )  # fmt: skip
+
+
+def _mean(values: F64) -> float:
+    """Return the mean; 0 of nothing."""
+    return float(values.mean()) if len(values) else 0.0
 
 
 def first_path(recipe: ModelRecipe, data: TrainingSet, results: list[FoldResult]) -> tuple[I64, OutOfSample]:

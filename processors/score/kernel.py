@@ -50,7 +50,7 @@ def decide(
     prob_up
         Calibrated probability of a positive return over the horizon.
     gain, loss
-        Mean size of a positive and of a negative return over the horizon, positive fractions.
+        Mean positive return over the horizon, and mean loss of all others, zeros included; positive fractions.
     cost
         Fees, half spreads and slippage of entry and exit together, fraction.
     vol_annual

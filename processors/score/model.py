@@ -72,8 +72,8 @@ class ModelCard:
     regimes
         Labels in the order of the matrices below; rows with another one are not scored.
     gain_vols, loss_vols
-        Timeframe -> mean size of a positive and of a negative return, one for each regime, in units of
-        ``realized_vol * sqrt(horizon_bars)``.
+        Timeframe -> mean positive return, and mean loss of all others, zeros included, one for each regime, in units
+        of ``realized_vol * sqrt(horizon_bars)``.
     residual_quantiles
         Timeframe -> lower and upper quantile of return less predicted mean, in the same units. Empty where the graph
         tells bounds.

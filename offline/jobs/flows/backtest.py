@@ -151,12 +151,11 @@ def scored_market(file: Path, lake: str | None) -> Judged:
         raise ConfigError(str(file), "rows to judge", 0, remedy)
     known = known[np.lexsort((market.symbol[begin[known]], ts_ns[known]))]
     at = begin[known]
-    size = [
-        0.5 * (card.gain_vols[tf][place] + card.loss_vols[tf][place])
-        for place in (card.regimes.index(label) for label in scores.column("regime").take(known).to_pylist())
-    ]
-    said = Said(at, end[at], probability[known], vol[at] * np.sqrt(horizon), np.array(size),
-                np.zeros(len(at), np.int64))  # fmt: skip
+    regime = np.array(
+        [card.regimes.index(label) for label in scores.column("regime").take(known).to_pylist()], np.int64
+    )
+    said = Said(at, end[at], probability[known], vol[at] * np.sqrt(horizon), np.array(card.gain_vols[tf])[regime],
+                np.array(card.loss_vols[tf])[regime], np.zeros(len(at), np.int64))  # fmt: skip
     return Judged(market, said, made_by, left_out, registry.evidence(version).costs)
 
 

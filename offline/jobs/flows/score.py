@@ -30,8 +30,8 @@ FILE = "scores.parquet"
 BATCH_ROWS = 1 << 14
 """Rows that are given to the stage at once: 100 MB, since a batch has every field, also those that were not read."""
 READ = (
-    "ts", "symbol_id", "tf", "pack_hash", "packs", "warm", "raw_offset", "drifted", "regime.label", "quality.stale",
-    "quality.gap", "meta.close", "meta.realized_vol", "meta.spread_bp", "meta.volume", "meta.adv_pct",
+    "ts", "symbol_id", "tf", "pack_hash", "packs", "warm", "raw_offset", "drifted", "regime.label", "regime.model",
+    "quality.stale", "quality.gap", "meta.close", "meta.realized_vol", "meta.spread_bp", "meta.volume", "meta.adv_pct",
 )  # fmt: skip
 """Fields of a gold row that the stage reads beside the inputs of its model. A test holds them against
 what it asks for."""

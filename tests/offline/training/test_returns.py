@@ -14,7 +14,7 @@ from offline.selection.luck import deflated_sharpe
 from offline.selection.trials import Trial, Trials
 from offline.training.marking import marked
 from offline.training.periods import DAY_NS, HOUR_NS, open_periods, period_of, periods_a_year
-from offline.training.returns import market_of, returns_of
+from offline.training.returns import Said, market_of, net_returns, returns_of
 from offline.training.run import sharpe_of
 from offline.training.walk import FoldResult, walk
 from offline.training.walk import walked_of as walk_of_folds
@@ -106,7 +106,7 @@ def walked_of(data, probability, sheet=None):
     n = len(data)
     sheet = sheet or FoldSheet(0, 1, int(data.ts_ns[data.at[0]]), int(data.ts_ns[data.at[-1]]), 1, n)
     fold = FoldResult(np.arange(n), np.zeros(n, np.int64), probability, np.full(n, -1.0), np.full(n, 1.0), 0.5, 0.8,
-                      np.ones(len(data.inputs)), np.linspace(0.01, 2.0, 50), sheet, {})  # fmt: skip
+                      0.8, np.ones(len(data.inputs)), np.linspace(0.01, 2.0, 50), sheet, {})  # fmt: skip
     return walk_of_folds(RECIPE, data, [fold])
 
 
@@ -119,6 +119,19 @@ def test_no_skill_is_called_skill_as_rarely_as_it_says(horizon):
         found = returns_of(data, walked, FREE)
         called += deflated_sharpe(found, Trials("x", (Trial("a", "a", {}, found),))).value > 0.95
     assert abs(called / n_histories - 0.05) < 3.5 * np.sqrt(0.05 * 0.95 / n_histories)
+
+
+def test_a_game_that_is_even_is_not_played():
+    """Where a fifth of the rows does not move, up is even at 40 %: only more than that is long, only less is short."""
+    data, _ = daily(5, 200, 3)
+    market = market_of(data)
+    begin, one = np.arange(150), np.ones(150)
+    for p, sign in ((0.4, 0.0), (0.41, 1.0), (0.39, -1.0)):
+        said = Said(begin, begin + 5, p * one, 0.02 * one, 0.9 * one, 0.6 * one, np.zeros(150, np.int64))
+        found = net_returns(market, said, FREE).value.sum()
+        long = net_returns(market, replace(said, probability=0.9 * one), FREE).value.sum()
+        # Rounding is no position.
+        assert np.sign(np.round(found / long, 9)) == sign
 
 
 def test_the_ratio_of_a_position_that_is_always_long_is_that_of_the_market():
