@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from offline.calibrators import FITS
+from offline.export.head import CURVES
 from offline.recipes import json_schema
 from offline.recipes.reading import read_file, read_recipe, read_strategy
-from offline.recipes.recipe import KINDS, ModelRecipe, check_servable
+from offline.recipes.recipe import CALIBRATIONS, KINDS, ModelRecipe, check_servable
 from offline.training.tuning import candidates
 from processors.errors import ConfigError, GatheredConfigError
 
@@ -273,3 +275,8 @@ recipe:
     ]  # fmt: skip
     assert str(caught.value).splitlines() == [str(e) for e in caught.value.errors]
     assert pickle.loads(pickle.dumps(caught.value)).errors[0].key == "recipe"  # noqa: S301 - our own bytes
+
+
+def test_every_calibration_has_a_fit_and_a_form_in_a_graph():
+    """A recipe can ask for none that training or the export does not know, and for all that they know."""
+    assert {*FITS} == {*CURVES} == {*CALIBRATIONS} - {"none"}
