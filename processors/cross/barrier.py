@@ -60,11 +60,11 @@ def series_row(pending_max: int, sessions: int, window: int) -> NDArray[np.void]
     """Return the row of a symbol and timeframe: bars that wait, closes of past sessions, own and market returns."""
     bar = [
         ("ts", "<i8"), ("session", "<i8"), ("close", "<f8"), ("ret", "<f8"), ("money", "<f8"), ("quality", "<f8"),
-        ("stale", "<i8"),
+        ("stale", "<i8"), ("basis", "<i8"),
     ]  # fmt: skip
     row = np.zeros((), [
         ("seen", "<i8"), ("settled", "<i8"), ("n_pending", "<i8"), ("pending", bar, (pending_max,)),
-        ("session", "<i8"), ("close", "<f8"), ("n_sessions", "<i8"), ("closes", "<f8", (sessions,)),
+        ("basis", "<i8"), ("session", "<i8"), ("close", "<f8"), ("n_sessions", "<i8"), ("closes", "<f8", (sessions,)),
         ("n_returns", "<i8"), ("own", "<f8", (window,)), ("market", "<f8", (window,)),
     ])  # fmt: skip
     row["seen"] = row["settled"] = LONG_AGO
@@ -128,8 +128,17 @@ def _open(clock: Row, ts: int, tf: int) -> None:
 
 
 @njit(cache=True)
-def _settle(row: Row, ts: int, session: int, close: float) -> None:
+def _rebase(row: Row, basis: int) -> None:
+    """Forget closes and returns where a bar is of another basis: they are in other shares, and hold the jump."""
+    if basis != row.basis:
+        row.settled, row.n_sessions, row.n_returns = LONG_AGO, 0, 0
+        row.basis = basis
+
+
+@njit(cache=True)
+def _settle(row: Row, ts: int, session: int, close: float, basis: int) -> None:
     """Take a bar into the closes: a new session leaves the last close of the one before it."""
+    _rebase(row, basis)
     if row.settled != LONG_AGO and session > row.session:
         row.closes[row.n_sessions % len(row.closes)] = row.close
         row.n_sessions += 1
@@ -140,7 +149,7 @@ def _settle(row: Row, ts: int, session: int, close: float) -> None:
 
 @njit(cache=True)
 def _take(
-    ts: int, tf: int, p: int, row: Row, bar: tuple[int, float, float, float, float, int], clock: Row, live_ns: I64
+    ts: int, tf: int, p: int, row: Row, bar: tuple[int, float, float, float, float, int, int], clock: Row, live_ns: I64
 ) -> int:  # fmt: skip
     """Take in one row and return its fate."""
     if ts < clock.of_partition[p]:
@@ -160,11 +169,11 @@ def _take(
         clock.awaited -= 1
     row.seen = ts
     if closed:
-        _settle(row, ts, bar[0], bar[1])
+        _settle(row, ts, bar[0], bar[1], bar[6])
         return JOINS
     waiting = row.pending[row.n_pending]
     waiting.ts, waiting.session, waiting.close, waiting.ret, waiting.money = ts, bar[0], bar[1], bar[2], bar[3]
-    waiting.quality, waiting.stale = bar[4], bar[5]
+    waiting.quality, waiting.stale, waiting.basis = bar[4], bar[5], bar[6]
     row.n_pending += 1
     _open(clock, ts, tf)
     return ROW if member else JOINS
@@ -173,17 +182,17 @@ def _take(
 @njit(cache=True)
 def arrive(
     begin: int, ts: I64, tf: I64, slot: NDArray[np.int32], partition: I64, session: I64, close: F64, ret: F64,
-    money: F64, quality: F64, stale: I64, clocks: Rows, rows: Rows, dirty: NDArray[np.uint8], order: I64, start: I64,
-    live_ns: I64, limit_ns: int, fate: I64,
+    money: F64, quality: F64, stale: I64, basis: I64, clocks: Rows, rows: Rows, dirty: NDArray[np.uint8], order: I64,
+    start: I64, live_ns: I64, limit_ns: int, fate: I64,
 ) -> int:  # fmt: skip
     """Take in rows from ``begin`` on, until a barrier is due or none is left.
 
     Parameters
     ----------
-    ts, tf, slot, partition, session, close, ret, money, quality, stale
+    ts, tf, slot, partition, session, close, ret, money, quality, stale, basis
         Shape (n,): end of the bar, position of its timeframe, its series, partition of its symbol, number of its
         session, close, simple return (NaN for none), traded value, quality of the issuer (NaN for none), 1 where the
-        bar is stale.
+        bar is stale, and what tells which shares its close is in.
     clocks, rows, dirty
         State; updated.
     order, start
@@ -208,7 +217,7 @@ def arrive(
         if clock.due or i == len(ts):
             return i
         row = rows[slot[i]]
-        bar = (session[i], close[i], ret[i], money[i], quality[i], stale[i])
+        bar = (session[i], close[i], ret[i], money[i], quality[i], stale[i], basis[i])
         fate[i] = _take(ts[i], tf[i], partition[i], row, bar, clock, live_ns)
         dirty[slot[i]] = 1
         i += 1
@@ -241,12 +250,12 @@ def _gather(ts: int, tf: int, rows: Rows, order: I64, start: I64, live_ns: int, 
 def _leave(row: Row) -> None:
     """Settle the first bar that waits, and move the others up."""
     bar = row.pending[0]
-    _settle(row, bar.ts, bar.session, bar.close)
+    _settle(row, bar.ts, bar.session, bar.close, bar.basis)
     row.n_pending -= 1
     for i in range(row.n_pending):
         a, b = row.pending[i], row.pending[i + 1]
         a.ts, a.session, a.close, a.ret, a.money = b.ts, b.session, b.close, b.ret, b.money
-        a.quality, a.stale = b.quality, b.stale
+        a.quality, a.stale, a.basis = b.quality, b.stale, b.basis
 
 
 @njit(cache=True)
@@ -284,6 +293,7 @@ def _market(rows: Rows, present: I64, n: int, market: F64) -> tuple[float, int]:
 def _own(row: Row, total: float, n_ret: int, lags: I64, out: F64) -> None:
     """Fill in what a symbol's own past says, its bar of the barrier included: numbers, to be ranked later."""
     bar = row.pending[0]
+    _rebase(row, bar.basis)
     out[RETURN], out[QUALITY] = bar.ret, bar.quality
     window = len(row.own)
     if not math.isnan(bar.ret) and n_ret > 1:

@@ -83,7 +83,9 @@ class Cross(Stage):
         close = np.asarray(batch["close"], np.float64)
         money = close * np.asarray(batch["volume"], np.float64)
         quality = np.asarray(batch["quality_score"], np.float64)
-        ts, session, stale = (np.asarray(batch[name], np.int64) for name in ("ts", "session", "stale"))
+        ts, session, stale, basis = (
+            np.asarray(batch[name], np.int64) for name in ("ts", "session", "stale", "basis_ns")
+        )
         fate = np.zeros(len(batch), np.int64)
         width = int(np.diff(start).max(initial=0))
         present, own = np.empty(width, np.int64), np.empty((width, len(b.OWN)))
@@ -91,8 +93,8 @@ class Cross(Stage):
         done = 0
         while True:
             done = b.arrive(
-                done, ts, tf, slot, partition, session, close, ret, money, quality, stale, clock.rows, series.rows,
-                series.dirty, order, start, self._live_ns, self._limit_ns, fate,
+                done, ts, tf, slot, partition, session, close, ret, money, quality, stale, basis, clock.rows,
+                series.rows, series.dirty, order, start, self._live_ns, self._limit_ns, fate,
             )  # fmt: skip
             if not clock.rows["due"][0]:
                 break

@@ -85,7 +85,7 @@ class Outside:
             answers = self._filed.answers(ts, symbols, roots, answers)
         fill_columns(bars, answers)
 
-    def scales(self, state: State, batch: Columns) -> tuple[F64, I64]:
-        """Return what one share of each symbol's first bar is at each bar, and before which bars it starts anew."""
+    def scales(self, state: State, batch: Columns) -> tuple[F64, I64, I64]:
+        """Return scale and basis of each bar, and before which bars their symbols start anew; see ``Splits``."""
         ts, symbols, revision = (batch.ints[batch.layout.column[name][1]] for name in ("ts", "symbol_id", "revision"))
         return self._splits.scales(state[SPLITS.name], symbols, ts, revision == 0)

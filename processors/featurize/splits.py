@@ -38,15 +38,18 @@ RATIO = "ratio"
 SPLITS = TableSpec(
     "splits",
     np.array(
-        (0, 0, 1.0, 0, 0, np.zeros(k.ACTIONS_MAX), np.zeros(k.ACTIONS_MAX), np.zeros(k.ACTIONS_MAX),
+        (0, 0, 0, 1.0, 0, 0, np.zeros(k.ACTIONS_MAX), np.zeros(k.ACTIONS_MAX), np.zeros(k.ACTIONS_MAX),
          np.full(k.ACTIONS_MAX, np.nan)),
-        [("first_ns", "<i8"), ("last_ns", "<i8"), ("applied", "<f8"), ("filed", "<i8"), ("n", "<i8"),
-         ("identity", "<i8", (k.ACTIONS_MAX,)), ("ex_ns", "<i8", (k.ACTIONS_MAX,)),
+        [("first_ns", "<i8"), ("last_ns", "<i8"), ("basis_ns", "<i8"), ("applied", "<f8"), ("filed", "<i8"),
+         ("n", "<i8"), ("identity", "<i8", (k.ACTIONS_MAX,)), ("ex_ns", "<i8", (k.ACTIONS_MAX,)),
          ("ts_known", "<i8", (k.ACTIONS_MAX,)), ("shares", "<f8", (k.ACTIONS_MAX,))],
     ),
     1,
 )  # fmt: skip
-"""A row a symbol that has actions: see ``splits_kernel.follow``. ``filed``: 1 once the actions of files are in it."""
+"""A row a symbol: see ``splits_kernel.follow``. ``filed``: 1 once the actions of files are in it.
+
+Those without actions have one too: the first that comes may be late, and must find when their bars began.
+"""
 _ACTION = ("identity", "ex_ns", "ts_known", "shares")
 _PRICES = (c.OPEN, c.HIGH, c.LOW, c.CLOSE, c.VWAP, c.BID, c.ASK)
 
@@ -112,8 +115,11 @@ class Splits:
         table.rows["n"][slot] = len(kept)
         table.dirty[slot] = 1
 
-    def scales(self, table: Table, symbols: I64, ts_ns: I64, first_time: NDArray[np.bool_]) -> tuple[F64, I64]:
-        """Return the scale of each bar, shape (n,), and the bars before which their symbol starts anew, ascending.
+    def scales(self, table: Table, symbols: I64, ts_ns: I64, first_time: NDArray[np.bool_]) -> tuple[F64, I64, I64]:
+        """Return scale and basis of each bar, shape (n,), and the bars before which symbols start anew, ascending.
+
+        The basis is the end of the bar at which the symbol last started anew, 0 if it never did: closes of one basis
+        are told in the same shares.
 
         Parameters
         ----------
@@ -122,16 +128,15 @@ class Splits:
         symbols, ts_ns, first_time
             Code of the symbol, end, and whether it is no revision, of each bar, shape (n,).
         """
-        scale, restart = np.ones(len(ts_ns)), np.zeros(len(ts_ns), np.bool_)
+        scale, basis, restart = np.ones(len(ts_ns)), np.zeros(len(ts_ns), np.int64), np.zeros(len(ts_ns), np.bool_)
         for symbol in np.unique(symbols).tolist() if self._filed else ():
             self._add_filed(table, symbol)
-        if len(table):
-            rows = table.rows
-            k.follow(
-                table.find(symbols), ts_ns, first_time, rows["first_ns"], rows["last_ns"], rows["applied"], rows["n"],
-                *(rows[name] for name in _ACTION), table.dirty, scale, restart,  # type: ignore[call-arg]
-            )  # fmt: skip
-        return scale, np.flatnonzero(restart)
+        slots, rows = table.slots(symbols), table.rows
+        k.follow(
+            slots, ts_ns, first_time, rows["first_ns"], rows["last_ns"], rows["basis_ns"], rows["applied"], rows["n"],
+            *(rows[name] for name in _ACTION), table.dirty, scale, basis, restart,  # type: ignore[call-arg]
+        )  # fmt: skip
+        return scale, basis, np.flatnonzero(restart)
 
     def _add_filed(self, table: Table, symbol: int) -> None:
         events = self._filed.get(symbol)

@@ -48,8 +48,8 @@ def scale_of(
 @njit(cache=True)
 def follow(
     slots: NDArray[np.int32], ts_ns: I64, first_time: NDArray[np.bool_],
-    first_ns: I64, last_ns: I64, applied: F64, n: I64, identity: I64, ex_ns: I64, ts_known: I64, shares: F64,
-    dirty: NDArray[np.uint8], scale: F64, restart: NDArray[np.bool_],
+    first_ns: I64, last_ns: I64, basis_ns: I64, applied: F64, n: I64, identity: I64, ex_ns: I64, ts_known: I64,
+    shares: F64, dirty: NDArray[np.uint8], scale: F64, basis: I64, restart: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Write the scale of each bar, and whether its symbol starts anew before it.
 
@@ -59,25 +59,25 @@ def follow(
     Parameters
     ----------
     slots, ts_ns, first_time
-        Shape (n_bars,): row of the symbol or -1, end of the bar, whether it is no revision.
-    first_ns, last_ns, applied, n, identity, ex_ns, ts_known, shares, dirty
-        By row of the symbols; first and last end of a bar, and the scale at the last.
-    scale, restart
-        Shape (n_bars,), written: rows without a symbol are left.
+        Shape (n_bars,): row of the symbol, end of the bar, whether it is no revision.
+    first_ns, last_ns, basis_ns, applied, n, identity, ex_ns, ts_known, shares, dirty
+        By row of the symbols; first and last end of a bar, that at which it last started anew (0 if it never did), and
+        the scale at the last.
+    scale, basis, restart
+        Shape (n_bars,), written; ``basis`` is ``basis_ns`` as of the bar.
     """
     for i in range(len(slots)):
         s = slots[i]
-        if s < 0:
-            continue
         now = max(last_ns[s], ts_ns[i])
         if first_ns[s] == 0:
             first_ns[s] = ts_ns[i]
         elif first_time[i]:
             was = scale_of(first_ns[s], last_ns[s], now, n[s], identity[s], ex_ns[s], ts_known[s], shares[s])
             if was != applied[s]:
-                first_ns[s] = ts_ns[i]
+                first_ns[s] = basis_ns[s] = ts_ns[i]
                 restart[i] = True
         scale[i] = scale_of(first_ns[s], ts_ns[i], now, n[s], identity[s], ex_ns[s], ts_known[s], shares[s])
         if first_time[i] and (ts_ns[i] >= last_ns[s] or restart[i]):
             last_ns[s], applied[s] = now, scale[i]
+        basis[i] = basis_ns[s]
         dirty[s] = 1

@@ -68,8 +68,8 @@ class Featurize(Stage):
     source: ClassVar[str] = "bars.v1"
     sides: ClassVar[tuple[str, ...]] = SIDES
     sinks: ClassVar[tuple[str, ...]] = ("features.v1", "drift.v1", UNIVERSE)
-    rules: ClassVar[int] = 2
-    """1: bars in their own shares. 2: in shares of their symbol's first bar."""
+    rules: ClassVar[int] = 3
+    """1: bars in their own shares. 2: in shares of their symbol's first bar. 3: every symbol knows its first bar."""
 
     def __init__(self, config: FeaturizeConfig, drift: DriftConfig | None = None) -> None:
         self.config = config
@@ -124,13 +124,14 @@ class Featurize(Stage):
         counts = {"dead": len(rejected), OTHER_TIMEFRAME: len(batch) - len(rejected) - int(good.sum())}
         if not good.all():
             batch, row_of = batch.take(good), row_of[good]
-        scale, restarts = self._outside.scales(state, batch)
+        scale, basis, restarts = self._outside.scales(state, batch)
         fate, out = self._run(state, batch, row_of, scale, restarts.tolist())
         counts |= {name: int((fate == number).sum()) for number, name in _FATES}
         kept = fate == k.ROW
         bars = batch.take(kept)
         rows = self._rows(bars, out[kept])
-        universe = universe_rows(self._universe, rows, self._days(bars, row_of[kept])[0], scale[kept])
+        days = self._days(bars, row_of[kept])[0]
+        universe = universe_rows(self._universe, rows, days, scale[kept], basis[kept])
         watch = self._monitor.watch(state, rows)
         rows["drifted"] = watch.drifted
         return Output({"features.v1": rows, "drift.v1": watch.reports, UNIVERSE: universe}, rejected, counts)

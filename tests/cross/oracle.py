@@ -25,6 +25,7 @@ class Bar:
     log_return: float
     stale: bool
     quality: float = np.nan
+    basis: int = 0
 
 
 def accepted(partition: list[Bar]) -> list[Bar]:
@@ -45,7 +46,7 @@ def cross(partitions: list[list[Bar]], config: CrossConfig) -> list[dict[str, An
         for bar in accepted(partition):
             barriers[bar.ts, bar.tf].append(bar)
     past: dict[tuple[str, str], list[Bar]] = defaultdict(list)
-    returns: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    returns: dict[tuple[str, str, int], list[tuple[float, float]]] = defaultdict(list)
     nets: dict[str, list[float]] = defaultdict(list)
     out = []
     for ts, tf in sorted(barriers, key=lambda k: (k[0], TIMEFRAMES.index(k[1]))):
@@ -66,7 +67,7 @@ def _rows(
     moved = ret[~np.isnan(ret)]
     for bar, r in zip(here, ret, strict=True):
         if not np.isnan(r) and len(moved) > 1:
-            returns[bar.symbol, tf].append((r, (moved.sum() - r) / (len(moved) - 1)))
+            returns[bar.symbol, tf, bar.basis].append((r, (moved.sum() - r) / (len(moved) - 1)))
     money = np.array([b.close * b.volume for b in here])[~np.isnan(ret)]
     up, down = (moved > 0).sum(), (moved < 0).sum()
     breadth = (up - down) / (up + down) if up + down else 0.0
@@ -80,7 +81,7 @@ def _rows(
         oscillator[-1],
         np.nansum(oscillator) if not np.isnan(oscillator[-1]) else np.nan,
     ]
-    table = pd.DataFrame([_own(b, past[b.symbol, tf], returns[b.symbol, tf], config) for b in here])
+    table = pd.DataFrame([_own(b, past[b.symbol, tf], returns[b.symbol, tf, b.basis], config) for b in here])
     table.insert(0, "ret", ret)
     apart = np.diff(np.sort(table["still"].dropna()))
     near_tie = bool((apart < 1e-12).any())
@@ -98,7 +99,8 @@ def _rows(
 
 
 def _own(bar: Bar, bars: list[Bar], returns: list[tuple[float, float]], config: CrossConfig) -> dict[Any, float]:
-    ends = [a.close for a, b in zip(bars, [*bars[1:], bar], strict=True) if b.session > a.session]
+    bars = [b for b in bars if b.basis == bar.basis]
+    ends = [a.close for a, b in zip(bars, [*bars, bar][1:], strict=True) if b.session > a.session]
     found: dict[Any, float] = {
         j: np.log(bar.close / ends[-lag]) if len(ends) >= lag else np.nan
         for j, lag in enumerate(config.momentum_sessions)

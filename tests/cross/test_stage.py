@@ -159,6 +159,19 @@ def test_a_new_symbol_is_ranked_from_its_second_bar_on() -> None:
     assert run(rows, LIVE).counts("cross")["joins"] == 9
 
 
+def test_closes_and_returns_of_another_basis_are_forgotten() -> None:
+    """A symbol that starts anew at a quarter of the price has no momentum, beta or rank of stillness of before."""
+    rows = [replace(b, session=m, close=10.0 + m) for m in range(9) for b in everyone(m)]
+    began = T0 + 6 * MINUTE
+    anew = [replace(b, close=b.close / 4, basis=began) if b.symbol == A[0] and b.ts >= began else b for b in rows]
+    plain, found = ([r["features"] for r in rows_of(run(x)) if r["symbol_id"] == A[0]] for x in (rows, anew))
+    known = {n: [f[n] is not None for f in found] for n in ("xs_momentum_1mo_rank", "xs_low_vol_rank")}
+    # Minutes 1 to 8: a session back there is one from the second bar on, and four returns from the fourth.
+    assert known["xs_momentum_1mo_rank"] == [True] * 5 + [False] + [True] * 2
+    assert known["xs_low_vol_rank"] == [False] * 3 + [True] * 2 + [False] * 3
+    assert found[-1]["xs_momentum_1mo_rank"] == plain[-1]["xs_momentum_1mo_rank"]
+
+
 def test_a_timeframe_does_not_wait_for_a_longer_one() -> None:
     """Barriers of minutes go out while that of five minutes lacks a member, and come before it."""
     rows = [replace(b, tf=tf) for m in (0, 5) for tf in ("1m", "5m") for b in everyone(m)]

@@ -1,5 +1,6 @@
 """Made-up universes: symbols by partition, bars with gaps, ties, late and stale ones, and any order of arrival."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 
@@ -28,8 +29,10 @@ def symbols(partition: int, n: int, partitions: int = 4) -> list[str]:
 def made_up(seed: int, minutes: int = 19) -> list[list[Bar]]:
     """Return the rows of four partitions, each in its order; partition 3 has a single symbol.
 
-    The first symbol of each partition has every minute, so that none falls silent.
+    The first symbol of each partition has every minute, so that none falls silent. Some start anew once: from then on
+    their closes are of another basis.
     """
+    anew = np.random.default_rng(seed + 1).integers(1, 2 * minutes, (4, 4)).tolist()
     rng = np.random.default_rng(seed)
     out = []
     for p in range(4):
@@ -41,7 +44,9 @@ def made_up(seed: int, minutes: int = 19) -> list[list[Bar]]:
                 for k, name in enumerate(symbols(p, 1 if p == 3 else 4)):
                     if k and rng.random() < 0.25:
                         continue
-                    rows.append(_bar(rng, T0 + minute * MINUTE, name, tf, minute // 3))
+                    row = _bar(rng, T0 + minute * MINUTE, name, tf, minute // 3)
+                    split = minute >= anew[p][k]
+                    rows.append(replace(row, close=row.close / 7, basis=T0 + anew[p][k] * MINUTE) if split else row)
                     if rng.random() < 0.06:
                         rows.append(_bar(rng, T0 + (minute - int(rng.integers(3))) * MINUTE, name, tf, minute // 3))
         last = T0 + (minutes + 1) * MINUTE
@@ -83,5 +88,5 @@ def batch_of(bars: list[Bar]) -> MessageBatch:
     rows["tf"] = [STRINGS.code(b.tf) for b in bars]
     rows["close"], rows["volume"] = [b.close for b in bars], [b.volume for b in bars]
     rows["log_return_1"], rows["stale"] = [b.log_return for b in bars], [b.stale for b in bars]
-    rows["quality_score"] = [b.quality for b in bars]
+    rows["quality_score"], rows["basis_ns"] = [b.quality for b in bars], [b.basis for b in bars]
     return message_batch(codec.encode(UNIVERSE, 0, rows, symbol), 0)

@@ -149,6 +149,31 @@ def test_a_split_that_was_announced_late_starts_the_symbol_anew(founding: Featur
     assert not late["warm"][at]
 
 
+def test_a_split_that_comes_late_starts_anew_a_symbol_that_had_none(founding: Featurize) -> None:
+    """Published when bars of its ex-date are out it gives the rows of one that was in the topic from the beginning."""
+    bars, at = split(days(), 7.0), AT + 9
+    late = event(7.0, int(bars["ts"][at]))
+    state = founding.open()
+    before = founding.step(state, bars.take(slice(0, at))).records["features.v1"]
+    founding.step(state, columns("events.v1", [late]))
+    after = founding.step(state, bars.take(slice(at, N))).records["features.v1"]
+    assert_same(joined([before, after]), run(founding, bars, [late]))
+
+
+def test_the_cross_section_hears_that_a_symbol_starts_anew(founding: Featurize) -> None:
+    """Its rows name the bar from which closes are in other shares, in every timeframe; without a late split it is 0."""
+    bars, at = split(days(), 7.0), AT + 9
+    began = int(bars["ts"][at])
+    state = founding.open()
+    founding.step(state, columns("events.v1", [event(7.0, began)]))
+    universe = founding.step(state, bars).records["universe.v1"]
+    assert np.asarray(universe["basis_ns"]).tolist() == [0] * at + [began] * (N - at)
+    hour = bars.take(slice(at, N))
+    hour["tf"] = STRINGS.code("1h")
+    universe = founding.step(state, hour).records["universe.v1"]
+    assert set(np.asarray(universe["basis_ns"]).tolist()) == {began}
+
+
 def test_a_split_that_is_called_off_after_it_was_applied_starts_the_symbol_anew(founding: Featurize) -> None:
     """Withdrawn too late an action has scaled bars, so the symbol starts anew; withdrawn in time it scales none."""
     bars = days()
@@ -252,7 +277,7 @@ def test_a_file_of_splits_counts_as_the_topic_does() -> None:
     splits, table = Splits(load_instruments(), [event(7.0, 1)]), Table(SPLITS)
     for _ in range(2):
         ts = np.array([OPEN_NS - DAY_NS, OPEN_NS + DAY_NS])
-        scale, restarts = splits.scales(table, np.full(2, STRINGS.code(SYMBOL)), ts, np.ones(2, np.bool_))
+        scale, _, restarts = splits.scales(table, np.full(2, STRINGS.code(SYMBOL)), ts, np.ones(2, np.bool_))
     assert scale.tolist() == [1.0, 7.0]
     assert not len(restarts)
     assert int(table.rows["n"][0]) == 1
