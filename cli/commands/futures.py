@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from processors.errors import ConfigError
-from processors.futures.chain import days_of, read_table
+from processors.futures.chain import INTERESTS, Interest, days_of, read_table
 from processors.futures.continuous import METHODS, Method, adjusted, run
 from processors.futures.expiry import contract_code, first_notice_date, last_trade_date, listed_months, rule_of
 from processors.futures.roll_rules import RollRule
@@ -40,6 +40,9 @@ WHAT = ("dates", "curve", "rolls", "continuous")
               help="Parquet or CSV with a row a contract and day; repeatable. Not for dates.")  # fmt: skip
 @click.option("--rule", "rules", multiple=True, show_default="oi; volume where the files have no open interest",
               help="oi, oi-next, oi-annual, volume, notice-N, last-N or month+N; repeatable.")  # fmt: skip
+@click.option("--interest", type=click.Choice(INTERESTS), default="known", show_default=True,
+              help="Rules by open interest go by what was known at a day's end, or by the figure of its own row, which "
+              "exchanges publish on the next morning. A curve has the latter.")  # fmt: skip
 @click.option("--depth", default=1, show_default=True, type=click.IntRange(1, 12), help="Contracts for each rule.")
 @click.option("--method", type=click.Choice(METHODS), default="back_ratio", show_default=True,
               help="How continuous joins the prices.")  # fmt: skip
@@ -48,8 +51,8 @@ WHAT = ("dates", "curve", "rolls", "continuous")
 @click.option("--to", "last", default="2026-12", show_default=True, help="Last contract month of dates.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def futures(
-    *, what: str, root: str, files: tuple[Path, ...], rules: tuple[str, ...], depth: int, method: Method,
-    day: str | None, first: str, last: str, as_json: bool,
+    *, what: str, root: str, files: tuple[Path, ...], rules: tuple[str, ...], interest: Interest, depth: int,
+    method: Method, day: str | None, first: str, last: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Show dates, the curve, rolls or continuous prices of ROOT, for example GC.
 
@@ -66,7 +69,7 @@ def futures(
         if not files:
             raise ConfigError("mps futures", "--files", "none", "at least one file of daily rows")
         table = pd.concat([read_table(f) for f in files], ignore_index=True)
-        days = days_of(root, table, ", ".join(f.name for f in files))
+        days = days_of(root, table, ", ".join(f.name for f in files), "same-day" if what == "curve" else interest)
         if what == "curve":
             rows = _curve(root, days, day)
         else:

@@ -3,22 +3,32 @@
 Columns: ``date`` (or ``bar_date``), ``contract`` (ESZ13) or ``contract_month`` (YYYYMM or YYYY-MM), ``settle`` or
 ``close``, ``volume``, ``open_interest``. Where a table has both settle and close, a settle of 0 or none is replaced by
 nothing: no settlement was published.
+
+    known       an exchange publishes the open interest of day t on the morning after: day t has the newest figure of
+                an earlier day that is not older than a week, as the stage ``rolls`` has it
+    same-day    day t has the figure of its own row, though nobody knew it at its end: a vendor's table as it stands
 """
 
 import csv
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from processors.errors import ConfigError
 from processors.futures.expiry import contract_parts
+from processors.futures.interest import AGE_DAYS
+from processors.futures.kernel import F64, I64
 from processors.futures.rolls import Day, month_index
 
 UNITS_CSV = Path(__file__).parents[2] / "schemas" / "reference" / "futures_units.csv"
 NS_A_DAY = 86_400 * 10**9
+Interest = Literal["known", "same-day"]
+INTERESTS: tuple[Interest, ...] = get_args(Interest)
+"""Which day's open interest a day has."""
 
 
 @cache
@@ -63,7 +73,7 @@ def _months(root: str, table: pd.DataFrame, where: str) -> np.ndarray:
     return text.map(known).to_numpy(np.int64)
 
 
-def days_of(root: str, table: pd.DataFrame, where: str = "chain") -> Iterator[Day]:
+def days_of(root: str, table: pd.DataFrame, where: str = "chain", interest_of: Interest = "known") -> Iterator[Day]:
     """Yield the days of a root's table in order; a day's rows are known at midnight UTC after it.
 
     Parameters
@@ -74,6 +84,8 @@ def days_of(root: str, table: pd.DataFrame, where: str = "chain") -> Iterator[Da
         Rows as above, in any order.
     where
         Names the table in errors.
+    interest_of
+        Whether a day has the open interest that was known at its end, or that of its own row.
 
     Raises
     ------
@@ -96,6 +108,16 @@ def days_of(root: str, table: pd.DataFrame, where: str = "chain") -> Iterator[Da
     day = date.astype(np.int64)
     order = np.lexsort((month, day))
     ends = np.flatnonzero(np.diff(day[order])) + 1
+    newest: dict[int, tuple[int, float]] = {}
     for rows in np.split(order, ends) if len(order) else []:
         d = int(day[rows[0]])
-        yield Day(d, (d + 1) * NS_A_DAY, month[rows], price[rows], volume[rows], interest[rows])
+        own = interest[rows]
+        known = own if interest_of == "same-day" else _known(newest, d, month[rows])
+        newest |= {m: (d, x) for m, x in zip(month[rows].tolist(), own.tolist(), strict=True) if np.isfinite(x)}
+        yield Day(d, (d + 1) * NS_A_DAY, month[rows], price[rows], volume[rows], known)
+
+
+def _known(newest: dict[int, tuple[int, float]], day: int, month: I64) -> F64:
+    """Return the newest figure of each contract by its month, NaN where there is none of the last week."""
+    found = [newest.get(m, (day, np.nan)) for m in month.tolist()]
+    return np.array([x if day - of <= AGE_DAYS else np.nan for of, x in found])

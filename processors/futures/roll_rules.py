@@ -8,8 +8,9 @@
     last-N       N business days before the last trade date; last-0 is the last trade date itself
     month+N      on calendar day N of the month in which the front ends
 
-A measure of day t is known when day t is over: the new front trades from the next session. A date is known in advance:
-the new front trades from that date on. No rule ever rolls back, and none holds a contract past its last trade date.
+The volume of day t is known when day t is over, its open interest on the morning after: at the end of day t that of the
+day before decides. The new front trades from the next session. A date is known in advance: the new front trades from
+that date on. No rule ever rolls back, and none holds a contract past its last trade date.
 LEAN's mapping modes are ``last-0``, ``month+1``, ``oi-next`` and ``oi-annual``.
 """
 

@@ -84,8 +84,11 @@ class Day:
         Shape (n,): contract months since 1990-01 (``month_index``).
     price
         Shape (n,): settlement, or last price; NaN or 0 where none was published.
-    volume, open_interest
-        Shape (n,): contracts; NaN where unknown.
+    volume
+        Shape (n,): of the day, contracts; NaN where unknown.
+    open_interest
+        Shape (n,): newest figure known at ``known_ns``, contracts; NaN where unknown. That of the day itself is
+        published on the next morning.
     """
 
     day: int

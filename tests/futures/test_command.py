@@ -49,11 +49,21 @@ def test_the_curve_of_a_day_and_of_the_newest(chain: str):
 
 
 def test_rolls_and_continuous_prices_agree(chain: str):
-    """Interest passes on the second day: one roll of -6, which earlier prices are moved by."""
+    """Interest passes on the second day, is known on the third: one roll of -5, which earlier prices are moved by."""
     (roll,) = lines("rolls", "ES", "--files", chain)
-    assert (roll["contract_from"], roll["contract_to"], roll["difference"]) == ("ESZ13", "ESH14", -6.0)
-    assert roll["ts"] == "2013-12-04T00:00Z"
+    assert (roll["contract_from"], roll["contract_to"], roll["difference"]) == ("ESZ13", "ESH14", -5.0)
+    assert roll["ts"] == "2013-12-05T00:00Z"
     found = lines("continuous", "ES", "--files", chain, "--method", "back_difference")
+    assert [(x["date"], x["contract"], x["price"]) for x in found] == [
+        ("2013-12-03", "ESZ13", 1796.0), ("2013-12-04", "ESZ13", 1797.0),
+    ]  # fmt: skip
+
+
+def test_interest_of_the_same_day_rolls_a_day_early_on_wish(chain: str):
+    """As a vendor's table stands: the figure of the second day decides at its end, before it is published."""
+    (roll,) = lines("rolls", "ES", "--files", chain, "--interest", "same-day")
+    assert (roll["difference"], roll["ts"]) == (-6.0, "2013-12-04T00:00Z")
+    found = lines("continuous", "ES", "--files", chain, "--method", "back_difference", "--interest", "same-day")
     assert [(x["date"], x["contract"], x["price"]) for x in found] == [
         ("2013-12-03", "ESZ13", 1795.0), ("2013-12-04", "ESH14", 1797.0),
     ]  # fmt: skip

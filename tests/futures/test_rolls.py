@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from processors.errors import ConfigError
 from processors.futures.chain import days_of, read_table
 from processors.futures.continuous import METHODS, adjusted, curves, factor_rows, run
-from processors.futures.expiry import last_trade_date
+from processors.futures.expiry import contract_code, last_trade_date
 from processors.futures.roll_rules import LEAN_MODES, RollRule
 from processors.futures.rolls import EPOCH, Day, RollTracker, month_index, month_text
 from tests.support import SHARED
@@ -242,10 +243,42 @@ def test_the_modes_of_lean_roll_by_date_as_they_say():
     assert RollRule(LEAN_MODES[2]).mapped_until("ES", "2010-03") is None
 
 
+def test_a_day_has_the_interest_of_the_days_before(tmp_path: Path):
+    """Published on the next morning, it counts from the next day on, where a row is missing too, for a week."""
+    rows = ["02,ESZ13,50", "02,ESH14,40", "03,ESH14,41", "06,ESZ13,", "06,ESH14,42", "09,ESZ13,9", "10,ESZ13,8"]
+    path = tmp_path / "es.csv"
+    path.write_text(
+        "\n".join(["date,contract,open_interest,settle", *(f"2013-12-{r},1" for r in [*rows, "18,ESZ13,7"])])
+    )
+    table = read_table(path)
+    found = [d.open_interest.tolist() for d in days_of("ES", table)]
+    none = [np.nan, np.nan]
+    np.testing.assert_equal(found, [none, [40.0], [50.0, 41.0], [50.0], [9.0], [np.nan]])
+    own = [d.open_interest.tolist() for d in days_of("ES", table, interest_of="same-day")]
+    np.testing.assert_equal(own, [[50.0, 40.0], [41.0], [np.nan, 42.0], [9.0], [8.0], [7.0]])
+
+
+@recorded
+def test_the_known_interest_of_gold_is_what_had_been_published():
+    """At the end of 8 October 2013 a day has the newest figure that the exchange's ticks had told by then."""
+    ticks = read_table(CHAINS / "gc_tick_open_interest.parquet").sort_values("ts", kind="stable")
+    told = ticks.groupby("contract")["open_interest"].last()
+    days = {d.day: d for d in days_of("GC", read_table(CHAINS / "chain_daily.parquet"))}
+    day = days[(date(2013, 10, 8) - EPOCH).days]
+    known = {contract_code("GC", month_text(int(m))): x for m, x in zip(day.month, day.open_interest, strict=True)}
+    both = [c for c in known if c in told.index and np.isfinite(known[c])]
+    assert known["GCZ13"] == told["GCZ13"] == 222_940
+    assert len(both) >= 10
+    assert [known[c] for c in both] == told[both].tolist()
+
+
 @recorded
 def test_the_roll_of_es_in_december_2013_comes_with_its_open_interest():
-    """On the recorded chain interest and volume are in March by 18 December; the last trade was the 20th."""
-    out = run("ES", days_of("ES", read_table(CHAINS / "chain_daily.parquet")), RULES, 2)
+    """On the recorded chain interest and volume are in March by 18 December; the last trade was the 20th.
+
+    It has single days weeks apart, so that no interest of a day before is fresh enough to be known.
+    """
+    out = run("ES", days_of("ES", read_table(CHAINS / "chain_daily.parquet"), interest_of="same-day"), RULES, 2)
     for rule in ("oi", "oi-next", "volume"):
         (roll,) = out[rule, 1].rolls
         assert str(np.datetime64(roll.ts, "ns"))[:10] == "2013-12-19"
@@ -257,7 +290,7 @@ def test_the_roll_of_es_in_december_2013_comes_with_its_open_interest():
 @recorded
 def test_gold_rolls_by_interest_before_it_rolls_by_volume():
     """By 26 November 2013 interest is in February while December still trades more."""
-    out = run("GC", days_of("GC", read_table(CHAINS / "chain_daily.parquet")), RULES, 1)
+    out = run("GC", days_of("GC", read_table(CHAINS / "chain_daily.parquet"), interest_of="same-day"), RULES, 1)
     interest, volume = out["oi", 1].rolls[-1], out["volume", 1].rolls[-1]
     assert str(np.datetime64(interest.ts, "ns"))[:10] == "2013-11-27"
     assert interest.contract_to == volume.contract_to == "GCG14"
