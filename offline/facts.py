@@ -77,8 +77,9 @@ class Facts(Generic[R]):
 def _meaning(r: Fundamental | MarketEvent) -> tuple[str, int, bool, tuple[str, ...]]:
     """Return name, time of the event, whether it is withdrawn, and what it is a revision of.
 
-    The event of a figure is the end of its period: a restatement of last year must not hide this year's.
+    The event of a figure is the end of its period: a restatement of last year must not hide this year's. Quarters and
+    years of a metric are one series; each figure says by its period which it is.
     """
     if isinstance(r, Fundamental):
-        return r.metric, r.period_end, r.value is None, (r.symbol_id, r.metric, str(r.period_end))
+        return r.metric, r.period_end, r.value is None, (r.symbol_id, r.metric, str(r.period_end), r.span)
     return f"{r.type}.{r.name}", r.ts_event, r.is_withdrawn, (r.symbol_id, r.event_id, r.type, r.name)

@@ -40,11 +40,13 @@ N_KNOWN = K_RATES + 3
 
 @njit(cache=True)
 def add(
-    at: int, head: int, identity: I64, kind: I64, ts_known: I64, until: I64, following: I64, dirty: NDArray[np.uint8]
+    at: int, head: int, identity: I64, kind: I64, span: I64, ts_known: I64, until: I64, following: I64,
+    dirty: NDArray[np.uint8],
 ) -> int:  # fmt: skip
     """Put a row at the head of a chain, unless it is in it, and mark what it replaces; return the new head.
 
-    A later revision ends an earlier one when it is known, whichever comes first here.
+    A later revision ends an earlier one when it is known, whichever comes first here. Of two that are known at once
+    that of the longer period holds.
     """
     until[at] = NEVER_NS
     dirty[at] = 1
@@ -53,7 +55,7 @@ def add(
         if i == at:
             there = True
         elif identity[i] == identity[at] and kind[i] == kind[at]:
-            if ts_known[i] > ts_known[at]:
+            if ts_known[i] > ts_known[at] or (ts_known[i] == ts_known[at] and span[i] > span[at]):
                 until[at] = min(until[at], ts_known[i])
             else:
                 until[i] = min(until[i], ts_known[at])

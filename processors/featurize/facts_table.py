@@ -8,7 +8,6 @@ changes nothing of that bar: rows are equal live and in a batch when facts are a
 
 import hashlib
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import fields
 
@@ -43,7 +42,8 @@ LEVELS = {
     ("TREASURY:US", "10year"): k.YIELD_10Y,
 }  # fmt: skip
 """Symbol and name of an event -> kind of the level of the market that it tells."""
-_QUARTER, _YEAR = re.compile(r"\d{4}Q[1-4]"), re.compile(r"(\d{4}(FY)?)?")
+QUARTERS = {"M": 0, "Q": 1, "H": 2, "FY": 4}
+"""Span of a figure -> whole quarters in it."""
 _TEXTS = ("symbol_id", "metric", "period", "event_id", "name", "unit", "text", "source")
 
 FACTS = TableSpec(
@@ -104,7 +104,7 @@ class FactTable:
         for name, value in values.items():
             rows[name][at] = value
         first["head"][head] = k.add(
-            at, int(first["head"][head]), rows["identity"], rows["kind"], rows["ts_known"], rows["until"],
+            at, int(first["head"][head]), rows["identity"], rows["kind"], rows["span"], rows["ts_known"], rows["until"],
             rows["following"], self.facts.dirty,
         )  # fmt: skip
         first["from_ns"][head] = first["until_ns"][head] = 0
@@ -164,14 +164,15 @@ def identity_of(*parts: str) -> int:
 def _meanings(r: Fundamental | MarketEvent) -> list[tuple[str, Values]]:
     """Return chain and row of each thing that a record says: nothing of use here, an event, a level, or both."""
     if isinstance(r, Fundamental):
-        kind = FIGURES.get(r.metric)
-        span = 1 if _QUARTER.fullmatch(r.period) else 4 if _YEAR.fullmatch(r.period) else 0
+        kind, span = FIGURES.get(r.metric), QUARTERS.get(r.span, 0)
+        is_sum = kind is not None and kind >= k.N_POINTS
         # A sum over half a year, say, is no quarter of anything.
-        if kind is None or (kind >= k.N_POINTS and not span):
+        if kind is None or (is_sum and span not in (QUARTERS["Q"], QUARTERS["FY"])):
             return []
         value = np.nan if r.value is None else r.value
         of = r.ts_event if kind == k.RISK else r.period_end
-        same = identity_of(r.symbol_id, r.metric, str(r.period_end))
+        # Equity at the end of December is one figure, whether a quarter or a year ends there; income is two.
+        same = identity_of(r.symbol_id, r.metric, str(r.period_end), r.span if is_sum else "")
         return [(r.symbol_id, _row(kind, span, same, of, r.ts_known, value, 0.0))]
     value, same = np.nan if r.value is None else r.value, identity_of(r.symbol_id, r.event_id, r.type, r.name)
     level = k.RISK if r.name == RISK_NAME else LEVELS.get((r.symbol_id, r.name))

@@ -69,7 +69,8 @@ class Featurize(Stage):
     sides: ClassVar[tuple[str, ...]] = SIDES
     sinks: ClassVar[tuple[str, ...]] = ("features.v1", "drift.v1", UNIVERSE)
     rules: ClassVar[int] = 3
-    """1: bars in their own shares. 2: in shares of their symbol's first bar. 3: every symbol knows its first bar."""
+    """1: bars in their own shares. 2: in shares of their symbol's first bar. 3: every symbol knows its first
+    bar; a fourth quarter is not a revision of its year."""
 
     def __init__(self, config: FeaturizeConfig, drift: DriftConfig | None = None) -> None:
         self.config = config

@@ -85,7 +85,10 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Fundamental:
-    """One figure of one issuer for one period, as published at one time. ``value`` is None where it was withdrawn."""
+    """One figure of one issuer for one period, as published at one time. ``value`` is None where it was withdrawn.
+
+    A fourth quarter and its year end on one date: they are two figures.
+    """
 
     TOPIC: ClassVar[str] = "fundamentals.v1"
 
@@ -102,7 +105,12 @@ class Fundamental:
     @property
     def key(self) -> tuple[str, ...]:
         """What the record says, apart from its values: the key under which it is kept."""
-        return (self.symbol_id, self.metric, str(self.period_end), str(self.ts_known))
+        return (self.symbol_id, self.metric, str(self.period_end), self.span, str(self.ts_known))
+
+    @property
+    def span(self) -> str:
+        """How long the period is: M, Q, H, or FY, also where the period names no part of a year."""
+        return "".join(x for x in self.period if not x.isdigit()) or "FY"
 
     @property
     def partition_key(self) -> str:

@@ -71,6 +71,29 @@ def test_a_fact_is_not_there_before_its_time_of_knowledge() -> None:
     assert (after[k.K_NEXT_S], after[k.K_NEXT_WEIGHT]) == (150 * DAY / 1e9, 1.0)
 
 
+@given(st.permutations(range(8)))
+def test_a_fourth_quarter_and_its_year_are_two_figures(order: Sequence[int]) -> None:
+    """Known in either order, both stand: the year counts, then the quarters that go past it."""
+    ends = (90, 181, 273, 365, 455)
+    facts = [figure("net_income", e, e + 30, 10.0, f"2020Q{i + 1}") for i, e in enumerate(ends[:4])]
+    facts += [
+        figure("net_income", 365, 410, 42.0, "2020FY"), figure("net_income", 455, 485, 20.0, "2021Q1"),
+        figure("equity", 365, 395, 90.0, "2020Q4"), figure("equity", 365, 410, 100.0, "2020FY"),
+    ]  # fmt: skip
+    answers = asked(filled([facts[i] for i in order]), 400, 411, 490)[:, k.K_QUALITY]
+    np.testing.assert_allclose(answers, [40 / 90, 40 / 100, 50 / 100])
+
+
+@given(st.permutations(range(3)))
+def test_of_two_levels_known_at_once_that_of_the_year_holds(order: Sequence[int]) -> None:
+    """Equity told for a quarter and for its year at one time is one figure, whichever is read first."""
+    facts = [
+        figure("net_income", 365, 395, 50.0, "2020FY"), figure("equity", 365, 395, 80.0, "2020Q4"),
+        figure("equity", 365, 395, 100.0, "2020FY"),
+    ]  # fmt: skip
+    assert asked(filled([facts[i] for i in order]), 396)[0, k.K_QUALITY] == 0.5
+
+
 def test_a_revision_replaces_what_it_revises_and_nothing_else() -> None:
     """A restatement of last year does not hide this year's figure; a withdrawn figure gives way to one before."""
     table = filled([

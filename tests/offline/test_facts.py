@@ -12,8 +12,8 @@ def ns(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
 
 
-def figure(end: str, known: str, value: float | None) -> Fundamental:
-    return Fundamental("AIG:US", "eps", ns(end), "", value, "USD", ns(known), ns(known), "test")
+def figure(end: str, known: str, value: float | None, period: str = "") -> Fundamental:
+    return Fundamental("AIG:US", "eps", ns(end), period, value, "USD", ns(known), ns(known), "test")
 
 
 def meeting(when: str, known: str, value: float | None, text: str = "", event_id: str = "may") -> MarketEvent:
@@ -30,6 +30,14 @@ def test_a_restatement_of_an_old_period_does_not_hide_the_new_one():
     third = facts.newest("AIG:US", "eps", ns("2013-10-15"), ns("2014-06-01"))
     assert third.value == 0.9
     assert facts.series == [("AIG:US", "eps")]
+
+
+def test_a_quarter_that_is_taken_back_leaves_its_year():
+    """The fourth quarter and the year end on one date: neither is a revision of the other."""
+    facts = Facts([figure("2013-12-31", "2014-02-01", 1.3, "2013Q4"), figure("2013-12-31", "2014-02-15", 4.9, "2013FY"),
+                   figure("2013-12-31", "2014-03-03", None, "2013Q4")])  # fmt: skip
+    assert facts.newest("AIG:US", "eps", ns("2014-02-02")).value == 1.3
+    assert facts.newest("AIG:US", "eps", ns("2014-03-04")).value == 4.9
 
 
 def test_a_withdrawn_figure_gives_way_to_the_one_before():

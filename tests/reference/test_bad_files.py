@@ -5,6 +5,7 @@ import random
 import pytest
 
 from processors.reference.load import import_files
+from processors.reference.table import ReferenceFileError
 from tests.reference.bad_files import MemoryStore, bad_file, fault
 from tests.reference.good_files import FORMS, SUFFIXES, encoded
 
@@ -34,6 +35,20 @@ def test_the_same_rows_in_any_format_are_the_same_records(tmp_path):
             import_files([path], store)
             kept.append([(r.key, getattr(r, "value", None)) for r in store.records])
         assert kept[0] == kept[1] == kept[2]
+
+
+def test_a_fourth_quarter_and_its_year_are_taken_together(tmp_path):
+    """They end on one date and may be known at once: two figures. One without a period is of a year."""
+    quarter = FORMS["fundamentals"](random.Random(3))[3]
+    year = quarter | {"period": quarter["period"].replace("Q4", "FY"), "value": "9.5"}
+    path, store = tmp_path / "figures.csv", MemoryStore()
+    path.write_bytes(encoded([quarter, year], ".csv"))
+    import_files([path], store)
+    assert [r.period[4:] for r in store.records] == ["Q4", "FY"]
+    assert len({r.key for r in store.records}) == 2
+    path.write_bytes(encoded([quarter, year, year | {"period": ""}], ".csv"))
+    with pytest.raises(ReferenceFileError, match="each record once"):
+        import_files([path], store)
 
 
 @pytest.mark.parametrize("part", range(4))
