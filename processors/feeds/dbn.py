@@ -1,5 +1,7 @@
 """Databento's own files (``.dbn``, ``.dbn.zst``): trades and top of book, as the tables of the same data have them.
 
+A record of ``tbbo`` is a trade and the book before it, which no other record of the file tells: it becomes two rows.
+
 Needs the extra ``databento``.
 """
 
@@ -11,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from processors.errors import ConfigError
-from processors.feeds.futures import globex_symbol_id
+from processors.feeds.futures import BOOK_BEFORE, globex_symbol_id
 from processors.feeds.own import as_times
 
 SCHEMAS = ("trades", "mbp-1", "tbbo")
@@ -63,9 +65,9 @@ class DbnRows:
         schema = self._store.schema
         if schema is None or str(schema) not in SCHEMAS:
             raise ConfigError(str(path), "schema", str(schema), f"ticks: {', '.join(SCHEMAS)}; bars are made of them")
-        self._is_book = str(schema) != "trades"
+        self._is_book, self._is_tbbo = str(schema) != "trades", str(schema) == "tbbo"
         self._symbols, self._dataset = _symbols(self._store), str(self._store.dataset)
-        self.rows = sum(len(rows) for rows in self._arrays())
+        self.rows = sum(len(rows) for rows in self._arrays()) * (1 + self._is_tbbo)
         names = [n for n in COLUMNS if self._is_book or n not in BOOK_COLUMNS]
         self.schema = pa.schema([(n, COLUMNS[n]) for n in names])
 
@@ -78,7 +80,7 @@ class DbnRows:
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         for rows in self._arrays():
-            table = self._table(rows)
+            table = self._table(np.repeat(rows, 2) if self._is_tbbo else rows)
             yield table.select(columns) if columns else table
 
     def _table(self, rows: np.ndarray) -> pa.RecordBatch:
@@ -95,7 +97,10 @@ class DbnRows:
             "sequence": pa.array(rows["sequence"].astype(np.int64)),
         }
         if self._is_book:
-            arrays["action"] = pa.array(rows["action"].astype("U1").astype(object), pa.string())
+            action = rows["action"].astype("U1").astype(object)
+            if self._is_tbbo:
+                action[::2] = BOOK_BEFORE
+            arrays["action"] = pa.array(action, pa.string())
             for side in ("bid", "ask"):
                 arrays[side] = _price(rows[f"{side}_px_00"])
                 arrays[f"{side}_size"] = pa.array(rows[f"{side}_sz_00"].astype(np.int64))

@@ -11,6 +11,7 @@ import numpy as np
 
 from processors.feeds import port
 from processors.feeds.port import Rows
+from processors.futures.expiry import rules
 from processors.runtime.batch import I64, NULL_LONG, Columns
 from processors.runtime.strings import STRINGS
 
@@ -20,15 +21,18 @@ DATABENTO_VENDOR = "DATABENTO"
 EXCHANGES = {"COMEX": "CMX", "NYMEX": "NYM", "CBOT": "CBT", "CME": "CME", "CFE": "CFE"}
 """Name in the files -> suffix of our symbols."""
 
-GLOBEX_EXCHANGES = {
-    "CMX": frozenset({"GC", "SI", "HG", "MGC", "SIL", "ALI"}),
-    "NYM": frozenset({"CL", "NG", "HO", "RB", "QM", "MCL", "PL", "PA", "BZ"}),
-    "CBT": frozenset({"ZC", "ZS", "ZW", "ZL", "ZM", "ZO", "ZB", "ZN", "ZF", "ZT", "UB", "TN", "YM", "MYM"}),
-}
-"""Exchange -> roots on CME Globex, whose feed names the contract only; roots that are not here are CME's own."""
+GLOBEX = frozenset({"COMEX", "NYMEX", "CBOT", "CME"})
+"""Exchanges on CME Globex, whose feed names the contract only; ``futures_rules.csv`` has the exchange of each root."""
+_WITHOUT_RULES = {"ALI": "COMEX"}
+"""Root of which no dates are kept -> its exchange; all other such roots are taken for CME's own."""
 
 _REPEATS_BITS = 16
 """Room for the events of one kind under one exchange sequence number, which is that of a packet."""
+
+BOOK_BEFORE = "BEFORE"
+"""Action of ours, none of Databento's: the book before the trade in the next row, as ``tbbo`` tells it."""
+_QUOTES, _TRADES, _BEFORE = range(3)
+"""Streams that are numbered for themselves."""
 
 
 def root(contract: str) -> str:
@@ -38,10 +42,9 @@ def root(contract: str) -> str:
 
 def globex_symbol_id(contract: str) -> str:
     """Return the symbol of a contract on CME Globex."""
-    for exchange, roots in GLOBEX_EXCHANGES.items():
-        if root(contract) in roots:
-            return f"{contract}:{exchange}"
-    return f"{contract}:CME"
+    of = root(contract)
+    exchange = rules()[of][0].venue if of in rules() else _WITHOUT_RULES.get(of, "CME")
+    return f"{contract}:{EXCHANGES[exchange] if exchange in GLOBEX else 'CME'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +94,19 @@ def _stamped(rows: Rows, skew_ns: int) -> Columns:
     return ticks
 
 
-def _packet_numbers(rows: Rows, ticks: Columns, is_trade: I64, memory: dict[str, Any]) -> I64:
+def _packet_numbers(rows: Rows, ticks: Columns, stream_of: I64, memory: dict[str, Any]) -> I64:
     """Return seq from the packet's sequence number, which several events share, and the event's place in the packet.
 
         | exchange sequence | place among the packet's trades, or quotes (16 bits) | 1 for a trade |
 
     Trades are counted for themselves, so that a trade has one number in a file of trades and in one of all events.
+    Places of books before trades have their highest bit set: no other event of the packet tells what they do.
     """
     sequence = port.integers(rows, "sequence")
     place = np.zeros(len(ticks), np.int64)
     for symbol in np.unique(ticks["symbol_id"]):
-        for stream in (0, 1):
-            mine = np.flatnonzero((ticks["symbol_id"] == symbol) & (is_trade == stream))
+        for stream in (_QUOTES, _TRADES, _BEFORE):
+            mine = np.flatnonzero((ticks["symbol_id"] == symbol) & (stream_of == stream))
             if not len(mine):
                 continue
             numbers = sequence[mine]
@@ -115,8 +119,9 @@ def _packet_numbers(rows: Rows, ticks: Columns, is_trade: I64, memory: dict[str,
                 run[: begin[1] if len(begin) > 1 else len(mine)] += count
             memory[f"{symbol}/{stream}"] = (int(numbers[-1]), int(run[-1]) + 1)
             place[mine] = run
+    place |= (stream_of == _BEFORE).astype(np.int64) << (_REPEATS_BITS - 1)
     bad = (sequence < 0) | (place >= 1 << _REPEATS_BITS)
-    return np.where(bad, NULL_LONG, (sequence << (_REPEATS_BITS + 1)) | (place << 1) | is_trade)
+    return np.where(bad, NULL_LONG, (sequence << (_REPEATS_BITS + 1)) | (place << 1) | (stream_of == _TRADES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +140,13 @@ class DatabentoTrades:
         ticks["kind"] = port.kind_index("trade")
         ticks["price"] = port.numbers(rows, "price")
         ticks["size"] = port.numbers(rows, "size")
-        ticks["seq"] = _packet_numbers(rows, ticks, np.ones(len(ticks), np.int64), memory)
+        ticks["seq"] = _packet_numbers(rows, ticks, np.full(len(ticks), _TRADES), memory)
         return ticks
 
 
 @dataclass(frozen=True, slots=True)
 class DatabentoTopOfBook:
-    """Databento's schema ``mbp-1``: each event with the best bid and ask around it."""
+    """Databento's schemas ``mbp-1``, each event with the best bid and ask around it, and ``tbbo`` (see ``dbn``)."""
 
     name: str = "Databento top of book"
     columns: frozenset[str] = frozenset(
@@ -157,12 +162,12 @@ class DatabentoTopOfBook:
         """
         ticks = _stamped(rows, skew_ns)
         actions, at = port.texts(rows, "action")
-        is_trade = np.array([a == "T" for a in actions], np.int64)[at]
-        trade, quote = is_trade == 1, is_trade == 0
+        stream = np.array([{"T": _TRADES, BOOK_BEFORE: _BEFORE}.get(a, _QUOTES) for a in actions], np.int64)[at]
+        trade, quote = stream == _TRADES, stream != _TRADES
         ticks["kind"] = np.where(trade, port.kind_index("trade"), port.kind_index("quote"))
         for name in ("price", "size"):
             ticks[name][trade] = port.numbers(rows, name)[trade]
         for name in ("bid", "bid_size", "ask", "ask_size"):
             ticks[name][quote] = port.numbers(rows, name)[quote]
-        ticks["seq"] = _packet_numbers(rows, ticks, is_trade, memory)
+        ticks["seq"] = _packet_numbers(rows, ticks, stream, memory)
         return ticks

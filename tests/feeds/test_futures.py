@@ -5,7 +5,8 @@ import pytest
 
 from processors.feeds import files
 from processors.feeds.files import open_recording
-from processors.feeds.futures import DatabentoTopOfBook, globex_symbol_id, root
+from processors.feeds.futures import EXCHANGES, GLOBEX, DatabentoTopOfBook, globex_symbol_id, root
+from processors.futures.expiry import rules
 from schemas.instruments import partition_key
 from tests.support import SHARED
 
@@ -42,6 +43,16 @@ def test_contracts_of_globex_get_their_exchange_from_their_root() -> None:
     assert [root(c) for c in ("ESU4", "GCZ13", "6EH24", "ZNM5")] == ["ES", "GC", "6E", "ZN"]
     assert [globex_symbol_id(c) for c in ("ESU4", "GCZ3", "CLF5", "ZCK4", "6EH4")] == [
         "ESU4:CME", "GCZ3:CMX", "CLF5:NYM", "ZCK4:CBT", "6EH4:CME",
+    ]  # fmt: skip
+
+
+def test_a_contract_is_one_symbol_whatever_its_source() -> None:
+    """A root is of the exchange that the rules of its dates name, as in files that tell the exchange of each row."""
+    named = {r: found[0].venue for r, found in rules().items() if found[0].venue in GLOBEX}
+    assert {r: globex_symbol_id(f"{r}Z4") for r in named} == {r: f"{r}Z4:{EXCHANGES[v]}" for r, v in named.items()}
+    # Roots of which no dates are kept, and one of another exchange's.
+    assert [globex_symbol_id(c) for c in ("KEZ24", "ALIZ4", "XYZH5", "VXZ4")] == [
+        "KEZ24:CBT", "ALIZ4:CMX", "XYZH5:CME", "VXZ4:CME",
     ]  # fmt: skip
 
 

@@ -89,6 +89,24 @@ def test_a_file_of_top_of_book_is_read_by_mps_replay(tmp_path: Path, read: Calla
     assert [r["ts_event"] for r in rows] == [BEGIN_NS + i * 1_000_003 for i in range(6)]
 
 
+def test_a_record_of_tbbo_is_the_book_before_a_trade_and_the_trade(tmp_path: Path, read: Callable[..., Any]) -> None:
+    """A quote comes before each trade; its number is no other quote's of the packet, the trade's is as elsewhere."""
+    trades = [e for e in EVENTS if str(e.action) == "T" or e.action == dbn.Action.TRADE]
+    path, whole = tmp_path / "tbbo.dbn", tmp_path / "mbp.dbn"
+    path.write_bytes(metadata("tbbo") + b"".join(bytes(e) for e in trades))
+    whole.write_bytes(metadata("mbp-1") + b"".join(bytes(e) for e in EVENTS))
+    rows, others = read(path), read(whole)
+    assert [r["kind"] for r in rows] == ["quote", "trade"] * 3
+    assert open_recording([path]).rows == 6
+    assert rows[1::2] == [r for r in others if r["kind"] == "trade"]
+    assert [(r["bid"], r["ask"], r["bid_size"], r["price"]) for r in rows[:4:2]] == [
+        (6900.25, 6900.75, 11.0, None), (6900.5, 6901.0, 12.0, None),
+    ]  # fmt: skip
+    numbers = [r["seq"] for r in rows[::2]]
+    assert len({*numbers, *(r["seq"] for r in others)}) == 3 + len(EVENTS)
+    assert [r["ts_recv"] for r in rows[::2]] == [r["ts_recv"] for r in rows[1::2]]
+
+
 def test_bars_are_refused(tmp_path: Path) -> None:
     """A DBN file of bars is refused by its schema."""
     path = tmp_path / "bars.dbn"
