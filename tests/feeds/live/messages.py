@@ -127,6 +127,10 @@ CASES: list[tuple[str, Any, Expected]] = [
      trade("BTC-JPY:CRYPTO", 14200000.0, 0.5, 7)),
     ("gateio", {"time": 1, "channel": "spot.book_ticker", "event": "update", "result": {"t": AT_MS, "u": 71,
      "s": "BTC_USDT", "b": "90999", "B": "1.5", "a": "91001", "A": "2.5"}}, quote(BTC, 90999, 1.5, 91001, 2.5, 71)),
+    # Sizes of its futures are contracts, not coins, so they are no source of the pair.
+    ("gateio_futures", {"time": 1, "channel": "futures.trades", "event": "update", "result": [{"size": -108, "id": 7,
+     "create_time": AT_MS // 1000, "create_time_ms": AT_MS, "price": "91000.5", "contract": "BTC_USDT"}]},
+     trade("BTC_USDT:CRYPTO", 91000.5, 108, 7, "FUTURES")),
     ("bitget", {"action": "update", "arg": {"instType": "SPOT", "channel": "trade", "instId": "BTCUSDT"}, "data": [{
      "ts": str(AT_MS), "price": "91000.5", "size": "0.5", "side": "buy", "tradeId": "7"}]},
      trade(BTC, 91000.5, 0.5, 7)),
