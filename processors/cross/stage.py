@@ -19,6 +19,7 @@ from processors.runtime.stage import Output, Rejected, Stage
 from processors.runtime.state import State, Table, TableSpec
 from processors.runtime.strings import STRINGS
 from schemas.features import cross_packs
+from schemas.instruments import load_instruments
 from schemas.registry import load_registry
 from schemas.timeframes import TIMEFRAME_NS, TIMEFRAMES
 
@@ -55,6 +56,9 @@ class Cross(Stage):
         live = dict(config.live_bars)
         self._live_ns = np.array([live[tf] * TIMEFRAME_NS[tf] for tf in TIMEFRAMES], np.int64)
         self._limit_ns = int(config.limit_s * 1e9)
+        self._instruments = load_instruments()
+        # An unknown symbol has the row -1.
+        self._multiplier = np.array([*(r.multiplier for r in self._instruments.rows), 1.0])
         self._lags = np.array(lags, np.int64)
         self._tf_codes = np.array([STRINGS.code(tf) for tf in TIMEFRAMES], np.int64)
         self._packs_code = STRINGS.array_code(tuple(pack.ref for pack in cross_packs()))
@@ -81,7 +85,7 @@ class Cross(Stage):
         ret = np.expm1(np.asarray(batch["log_return_1"], np.float64))
         ret[batch["stale"] != 0] = np.nan
         close = np.asarray(batch["close"], np.float64)
-        money = close * np.asarray(batch["volume"], np.float64)
+        money = close * np.asarray(batch["volume"], np.float64) * self._multipliers(symbols)
         quality = np.asarray(batch["quality_score"], np.float64)
         ts, session, stale, basis = (
             np.asarray(batch[name], np.int64) for name in ("ts", "session", "stale", "basis_ns")
@@ -102,6 +106,11 @@ class Cross(Stage):
         if len(batch):
             clock.dirty[0] = 1
         return _joined(self._layout_columns(sum(map(len, parts))), parts), fate
+
+    def _multipliers(self, symbols: I64) -> F64:
+        """Return the money that a price of 1 is in each symbol, shape (n,); 1 where the symbol is unknown."""
+        found: F64 = self._multiplier[self._instruments.row_of(symbols)]
+        return found
 
     def _close_first(self, state: State, order: I64, start: I64, present: I64, own: F64) -> Columns:
         """Return the rows of the first open barrier, which is closed."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from processors.cross.config import CrossConfig
 from processors.cross.stage import MARKET_FIELDS, OWN_FIELDS
+from schemas.instruments import load_instruments
 from schemas.timeframes import TIMEFRAME_NS, TIMEFRAMES
 
 
@@ -68,7 +69,9 @@ def _rows(
     for bar, r in zip(here, ret, strict=True):
         if not np.isnan(r) and len(moved) > 1:
             returns[bar.symbol, tf, bar.basis].append((r, (moved.sum() - r) / (len(moved) - 1)))
-    money = np.array([b.close * b.volume for b in here])[~np.isnan(ret)]
+    # A contract is of many units.
+    lots = {row.symbol_id: row.multiplier for row in load_instruments().rows}
+    money = np.array([b.close * b.volume * lots.get(b.symbol, 1.0) for b in here])[~np.isnan(ret)]
     up, down = (moved > 0).sum(), (moved < 0).sum()
     breadth = (up - down) / (up + down) if up + down else 0.0
     nets[tf].append(1000 * breadth)

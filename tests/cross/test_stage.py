@@ -172,6 +172,18 @@ def test_closes_and_returns_of_another_basis_are_forgotten() -> None:
     assert found[-1]["xs_momentum_1mo_rank"] == plain[-1]["xs_momentum_1mo_rank"]
 
 
+def test_a_contract_weighs_by_what_its_units_are_worth() -> None:
+    """Ten contracts of 50 times the index at 2,000 are a million; as many shares at 2,000 are 20,000."""
+    names = {"ESZ13:CME": 0.01, "AIG:US": -0.02, "NEW:US": 0.04}
+    rows = [replace(bar(m, s, r), close=2000.0, volume=10.0) for m in range(5) for s, r in names.items()]
+    # Not every partition has a symbol, so that barriers wait for the limit.
+    config = replace(SMALL, limit_s=60.0)
+    found, weights = rows_of(run(rows, config)), np.array([50.0, 1.0, 1.0])
+    want = (np.expm1(list(names.values())) * weights).sum() / weights.sum()
+    assert found[0]["features"]["market_return_volume"] == pytest.approx(want, rel=1e-12)
+    assert_equal(found, cross([rows], config)[: len(found)])
+
+
 def test_a_timeframe_does_not_wait_for_a_longer_one() -> None:
     """Barriers of minutes go out while that of five minutes lacks a member, and come before it."""
     rows = [replace(b, tf=tf) for m in (0, 5) for tf in ("1m", "5m") for b in everyone(m)]
