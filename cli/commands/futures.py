@@ -101,7 +101,7 @@ def _dates(root: str, first: str, last: str) -> Iterator[dict[str, Any]]:
 
 
 def _rules(root: str, days: list[Day], named: tuple[str, ...]) -> list[RollRule]:
-    """Return the rules that were named, else by open interest, or by volume where the files have no open interest.
+    """Return the rules that were named, else by open interest, or by volume where no day knows any.
 
     Raises
     ------
@@ -113,12 +113,12 @@ def _rules(root: str, days: list[Day], named: tuple[str, ...]) -> list[RollRule]
         return rules
     has = {name: any((getattr(day, name) > 0.0).any() for day in days) for name in ("open_interest", "volume")}
     if not named and not has["open_interest"] and has["volume"]:
-        click.echo(f"mps: warning: no open_interest in these files of {root}: rolled by volume", err=True)
+        click.echo(f"mps: warning: no open_interest known in these files of {root}: rolled by volume", err=True)
         return [RollRule("volume")]
     for rule in rules:
         if rule.measure and not has[rule.measure]:
             remedy = "volume" if has["volume"] else "last-5"
-            wanted = f"it goes by {rule.measure}, and these files have none: --rule {remedy}"
+            wanted = f"it goes by {rule.measure}, and none is known in these files: --rule {remedy}"
             raise ConfigError(f"{root} rolls", "rule", rule.text, wanted)
     return rules
 

@@ -85,13 +85,16 @@ def test_without_open_interest_volume_rolls_and_says_so(tmp_path: Path):
     words = ["rolls", "ES", "--files", str(path), "--json"]
     done = CliRunner().invoke(futures, words, catch_exceptions=False)
     assert [json.loads(x)["rule"] for x in done.stdout.splitlines()] == ["volume"]
-    assert "no open_interest in these files of ES: rolled by volume" in done.stderr
+    assert "no open_interest known in these files of ES: rolled by volume" in done.stderr
     for rule in ("oi", "oi-next", "oi-annual"):
-        with pytest.raises(ConfigError, match="open_interest, and these files have none: --rule volume"):
+        with pytest.raises(ConfigError, match="open_interest, and none is known in these files: --rule volume"):
             CliRunner().invoke(futures, [*words, "--rule", rule], catch_exceptions=False)
+    path.write_text(HEAD + "2013-12-02,ESZ13,1800,9,5\n2013-12-12,ESZ13,1801,9,5\n")
+    done = CliRunner().invoke(futures, words, catch_exceptions=False)
+    assert "no open_interest known in these files" in done.stderr, "ten days are too long for a figure"
     path.write_text("date,contract,settle\n2013-12-02,ESZ13,1800\n2013-12-02,ESH14,1794\n")
     for more, column in (([], "open_interest"), (["--rule", "volume"], "volume")):
-        with pytest.raises(ConfigError, match=f"{column}, and these files have none: --rule last-5"):
+        with pytest.raises(ConfigError, match=f"{column}, and none is known in these files: --rule last-5"):
             CliRunner().invoke(futures, [*words, *more], catch_exceptions=False)
 
 
