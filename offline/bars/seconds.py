@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.bars.bar import Row, add, clear, interval, merge, segment
+from processors.bars.bar import Row, add, clear, has_side, interval, merge, segment
 from processors.bars.closing import bars_due, close_at
 from processors.kinds import QUOTE, TRADE
 from processors.runtime.compiled import Int, kernel
@@ -73,7 +73,7 @@ def add_ticks(
         if is_closed:
             continue
         bar.seen = max(bar.seen, ts)
-        if kind[i] == QUOTE and ts >= bar.quote_ts:
+        if kind[i] == QUOTE and ts >= bar.quote_ts and has_side(bid[i], ask[i]):
             bar.bid, bar.ask, bar.quote_ts = bid[i], ask[i], ts
     return late
 

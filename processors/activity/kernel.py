@@ -280,7 +280,8 @@ def run(
         if fate[i] != IN_BAR:
             continue
         live.seen = max(live.seen, ts)
-        if kind[i] == QUOTE and ts >= live.quote_ts:
+        # One of a minute that others have told has neither side.
+        if kind[i] == QUOTE and ts >= live.quote_ts and not (math.isnan(bid[i]) and math.isnan(ask[i])):
             live.bid, live.ask, live.quote_ts = bid[i], ask[i], ts
         if kind[i] == TRADE and size[i] == 0:
             fate[i] = ZERO_SIZE

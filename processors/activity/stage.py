@@ -78,6 +78,8 @@ class ActivityStage(Stage):
     source: ClassVar[str] = "ticks.consensus.v1"
     sinks: ClassVar[tuple[str, ...]] = (BARS,)
     tables: ClassVar[tuple[TableSpec, ...]] = _tables()
+    rules: ClassVar[int] = 2
+    """1: a quote without a side took bid and ask away. 2: it leaves them."""
 
     def __init__(self, config: ActivityConfig, instruments: Instruments) -> None:
         self.config, self.instruments, self.settings = config, instruments, config.kept_settings()

@@ -85,6 +85,12 @@ def add(bar: Row, ts: int, price: float, size: float, n_src: int, lat_ms: float)
         bar.pv += price * size
 
 
+@njit(inline="always")
+def has_side(bid: float, ask: float) -> bool:
+    """Return whether a quote says anything of the market: one of a minute that others have told has neither side."""
+    return not (math.isnan(bid) and math.isnan(ask))
+
+
 @kernel
 def merge(bar: Row, minute: Row) -> None:
     """Add a closed minute, later than all that the bar holds."""

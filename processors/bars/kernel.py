@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.bars.bar import Row, add, clear, grid, interval, segment
+from processors.bars.bar import Row, add, clear, grid, has_side, interval, segment
 from processors.bars.closing import bars_due, close_at, first_end, make_room, mark_hole, revise
 from processors.bars.freshness import check_freshness, gap_moved
 from processors.bars.prints import COUNTS, NO_SEQ, WAS_CUT, needs_block, remember
@@ -297,6 +297,6 @@ def run(
                 minute.n_cut += 1
             continue
         minute.seen = max(minute.seen, ts)
-        if kind[i] == QUOTE and ts >= minute.quote_ts:
+        if kind[i] == QUOTE and ts >= minute.quote_ts and has_side(bid[i], ask[i]):
             minute.bid, minute.ask, minute.quote_ts = bid[i], ask[i], ts
     return len(kind)

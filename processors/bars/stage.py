@@ -7,7 +7,8 @@ the first starts at the open and the last ends at the close. 1d is the exchange'
 belongs to no interval.
 
 Trades form the bars of an instrument with trades, mids those of one without. Cut ticks and trades of size zero form no
-price. Quotes of an instrument with trades set the bid and ask at the close and keep it fresh.
+price. Quotes of an instrument with trades set the bid and ask at the close and keep it fresh. A quote without either
+side, of a minute that other sources have told, keeps it fresh and sets nothing.
 
 A bar closes when the watermark reaches its end, before the tick that brought the watermark is applied. A tick for a
 closed minute revises it and the longer bars that hold it while the minute is kept; later it is counted as too late.
@@ -21,7 +22,7 @@ bar whose trades are all taken back is published once more, with ``n_trades`` 0 
 """
 
 import hashlib
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,8 @@ class BarsStage(Stage):
     name = "bars"
     source = "ticks.consensus.v1"
     sinks = (BARS, FRESHNESS)
+    rules: ClassVar[int] = 2
+    """1: a quote without a side took bid and ask away. 2: it leaves them."""
 
     def __init__(self, config: BarsConfig, instruments: Instruments) -> None:
         # The width of a row is configured, so the tables are the instance's.

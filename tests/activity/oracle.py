@@ -176,7 +176,7 @@ class Oracle:
     def _apply_price(self, row: dict[str, Any], symbol: Symbol, is_basis: bool) -> str:
         ts, price = row["ts_event"], row["price"]
         symbol.newest = max(symbol.newest, ts)
-        if row["kind"] == "quote" and ts >= symbol.quoted:
+        if row["kind"] == "quote" and ts >= symbol.quoted and (row["bid"], row["ask"]) != (None, None):
             symbol.quoted, symbol.bid, symbol.ask = ts, row["bid"], row["ask"]
         if row["kind"] == "trade" and row["size"] == 0:
             return "zero_size"

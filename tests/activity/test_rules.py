@@ -85,6 +85,14 @@ def test_a_quote_of_the_session_before_is_not_at_the_close() -> None:
     assert [(b["bid"], b["ask"]) for b in bars] == [(99.0, 101.0), (None, None)]
 
 
+def test_a_quote_without_a_side_leaves_bid_and_ask() -> None:
+    """Of a minute that others have told, a quote comes without prices."""
+    quote = tick("BTC:T", AT, kind="quote", bid=99.0, ask=101.0, price=100.0, size=None)
+    silent = quote | {"ts_event": AT + 1, "bid": None, "ask": None, "price": None}
+    (bar,) = run_stage([quote, silent, tick("BTC:T", AT + 2)], config("tick:1", symbol="BTC:T")).bars
+    assert (bar["bid"], bar["ask"]) == (99.0, 101.0)
+
+
 def test_numbers_that_no_price_can_have_are_dead_letters() -> None:
     """An infinite price of a watched symbol is rejected alone; of another symbol it is not looked at."""
     bad = tick("BTC:T", AT + SECOND, price=float("inf"))

@@ -398,7 +398,7 @@ class Oracle:
             return "cut"
         if not closed:
             self.alive.setdefault(symbol, []).append(ts)
-            if row["kind"] == "quote":
+            if row["kind"] == "quote" and (row["bid"], row["ask"]) != (None, None):
                 self.quotes.setdefault(symbol, []).append((ts, row["bid"], row["ask"]))
         if row["kind"] == "trade" and row["size"] == 0:
             made = self._print(row)

@@ -80,6 +80,15 @@ def test_bid_and_ask_are_those_at_the_close_and_not_later() -> None:
     assert (bar["bid"], bar["ask"]) == (50.0, 60.0)
 
 
+def test_a_quote_without_a_side_leaves_bid_and_ask() -> None:
+    """Of a minute that others have told, a quote comes without prices; one that has withdrawn a side has the other."""
+    silent = quote("BTC:T", T + 2, 1.0, 1.0) | {"bid": None, "ask": None, "price": None}
+    for last, expected in ((silent, (50.0, 60.0)), (silent | {"bid": 51.0}, (51.0, None))):
+        got = run_stage([tick("BTC:T", T), quote("BTC:T", T + 1, 50.0, 60.0), last, clock(T + MINUTE)])
+        assert [(b["bid"], b["ask"]) for b in got.bars] == [expected]
+        assert got.counts["quote"] == 2
+
+
 def test_bid_and_ask_of_an_earlier_session_are_forgotten() -> None:
     """Bid and ask of an earlier session are forgotten."""
     rows = [quote("IBM:T", NYSE_CLOSE - SECOND, 50.0, 60.0), tick("IBM:T", NYSE_CLOSE + 63_000 * SECOND)]
