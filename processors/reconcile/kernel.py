@@ -112,6 +112,13 @@ def _is_single(mask: int) -> bool:
 
 
 @kernel
+def _said_ns(sources: Rows, slot: int, what: int) -> int:
+    """Return the time of the newest trade, or side of a quote, of a source."""
+    row = sources[slot]
+    return int(max(row.bid_ns, row.ask_ns) if what else row.trade_ns)
+
+
+@kernel
 def _misses_companion(
     sources: Rows, members: NDArray[np.int32], n: int, what: int, fresh: int, ts_ns: int, companion_ns: int
 ) -> bool:
@@ -119,9 +126,19 @@ def _misses_companion(
     if not _is_single(fresh):
         return False
     for i in range(n):
-        row = sources[members[i]]
-        at = max(row.bid_ns, row.ask_ns) if what else row.trade_ns
-        if not (fresh >> i) & 1 and is_fresh(at, companion_ns, ts_ns):
+        if not (fresh >> i) & 1 and is_fresh(_said_ns(sources, members[i], what), companion_ns, ts_ns):
+            return True
+    return False
+
+
+@kernel
+def _has_judge(symbols: Rows, s: int, what: int, sources: Rows, slot: int, ts_ns: int, limit_ns: int) -> bool:
+    """Return whether another source that counts in what stands was fresh at an instant: one that died judges nobody."""
+    standing = symbols[s]
+    for i in range(standing.n_sources):
+        other = standing.source[i]
+        counts = other != slot and (standing.mask[what] >> i) & 1
+        if counts and is_fresh(_said_ns(sources, other, what), limit_ns, ts_ns):
             return True
     return False
 
@@ -140,8 +157,10 @@ def _take_quote(sources: Rows, slot: int, ts_ns: int, bid: float, ask: float, li
 
 
 @kernel
-def _own(symbols: Rows, s: int, what: int, sources: Rows, slot: int, ts_ns: int, price: float, bid: float, ask: float,
-         tick_size: float, floor: float, knobs: Rows, i: int, floats: F64, ints: I64) -> bool:  # fmt: skip
+def _own(
+    symbols: Rows, s: int, what: int, sources: Rows, slot: int, ts_ns: int, price: float, bid: float, ask: float,
+    limit_ns: int, tick_size: float, floor: float, knobs: Rows, i: int, floats: F64, ints: I64,
+) -> bool:  # fmt: skip
     """Write a tick of the past; return whether it is an outlier.
 
     A tick of the past is late, of a minute that others are past, or further behind them than the allowed lateness. The
@@ -162,7 +181,7 @@ def _own(symbols: Rows, s: int, what: int, sources: Rows, slot: int, ts_ns: int,
     moved = np.sqrt((floor * BPS) ** 2 + moves_of(symbols, s, what, knobs) * gap_s) / BPS
     now = standing.price[what]
     floats[SIGMA, i] = max(tick_size, moved * now) if now == now else tick_size  # noqa: PLR0124
-    has_judge = standing.mask[what] & ~(1 << row.bit) != 0
+    has_judge = _has_judge(symbols, s, what, sources, slot, ts_ns, limit_ns)
     is_outlier = has_judge and abs(floats[PRICE, i] - now) > knobs[0].k * floats[SIGMA, i]
     if what and has_judge:
         floats[PRICE, i] = floats[BID, i] = floats[ASK, i] = np.nan
@@ -283,8 +302,8 @@ def reconcile(
             # Alive, but slow: its age shows on data.freshness, and its prices are history.
             fate[i] = LATE
             is_cut = _own(
-                symbols, s, what, sources, j, ts, price[i], bid[i], ask[i], tick_size[s], limit.sigma_floor, knobs, i,
-                floats, ints,
+                symbols, s, what, sources, j, ts, price[i], bid[i], ask[i], limit.quote_ns if what else limit.trade_ns,
+                tick_size[s], limit.sigma_floor, knobs, i, floats, ints,
             )  # fmt: skip
             floats[SIZE, i] = size[i]
             if any_consolidated and what == KIND_TRADE and src.trust > 0.0 and not is_cut:
@@ -336,8 +355,9 @@ def reconcile(
             # In time, but of a minute that others are past, or so far behind them that only its own clock, which the
             # watermark waits for, keeps it from being late: judged as such, and by nothing else.
             is_cut = _own(
-                symbols, s, what, sources, j, ts, price[i], bid[i], ask[i], tick_size[s], floor, knobs, i, floats, ints
-            )
+                symbols, s, what, sources, j, ts, price[i], bid[i], ask[i], limit.quote_ns if what else limit.trade_ns,
+                tick_size[s], floor, knobs, i, floats, ints,
+            )  # fmt: skip
             floats[WEIGHT, i] = np.nan
         else:
             write_shares(scratch, WEIGHTS, mask, order, s, n, ints, SHARES, i)

@@ -158,6 +158,20 @@ def test_a_late_tick_of_a_lone_source_keeps_its_own_price() -> None:
     assert (tick["bid"], tick["ask"], tick["price"], tick["late"]) == (1.0, 1.1, 1.05, 1)
 
 
+def test_a_source_that_died_judges_nobody() -> None:
+    """A late source is heard where the others have been silent for longer than the limit; else it is not."""
+    run = Run()
+    run.feed(quote("A", 0, 1.1, 1.2), trade("A", 0, 100.0))
+    run.feed(heartbeat("replay", 5))
+    (silent,), (cut,) = run.feed(quote("B", 2, 1.1, 1.2)), run.feed(trade("B", 2, 120.0))
+    assert (silent["late"], silent["price"], cut["late"], cut["outlier"]) == (1, None, 1, 1)
+    run.feed(heartbeat("replay", 600))
+    for at in (590, 591):
+        (told,), (kept,) = run.feed(quote("B", at, 1.1, 1.2)), run.feed(trade("B", at, 120.0))
+        assert (told["late"], told["bid"], told["ask"]) == (1, 1.1, 1.2)
+        assert (kept["late"], kept["price"], kept["outlier"]) == (1, 120.0, 0)
+
+
 def test_no_price_of_a_later_minute_gets_into_an_earlier_one() -> None:
     """In time, but of a minute that another source is past: it comes with its own price, not with the future's."""
     run = Run()
