@@ -81,6 +81,7 @@ _SOURCE = np.dtype(
         ("since_ns", "<i8"),
         ("seq_top", "<i8", (2,)),  # 0 of trades, 1 of quotes: highest sequence number of the window,
         ("seq_ns", "<i8", (2,)),  # newest event time of a numbered tick,
+        ("seq_old_ns", "<i8", (2,)),  # and of the numbering before,
         ("seq_seen", "<u8", (2, SEQ_WORDS)),  # and the numbers seen
         ("missing", "<i8"),  # numbers left out, by its numbers or by its feed's word
         ("reordered", "<i8"),  # numbers that came after a higher one
@@ -127,6 +128,7 @@ TABLES = (
                 "since_ns",
                 "seq_top",
                 "seq_ns",
+                "seq_old_ns",
                 "gap_ns",
                 "gap_until_ns",
             ),
