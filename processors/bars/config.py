@@ -27,7 +27,8 @@ class BarsConfig:
         the newest tick, and what comes still later makes a revision instead of delaying every bar.
     kept_bars
         Closed bars of each timeframe that a late tick can still revise. 3: off-exchange reports come up to some
-        minutes late; older ones say more about the reporter than about the price.
+        minutes late; older ones say more about the reporter than about the price. With more than 3, what several
+        consolidated vendors tell still later is without volume (``processors/reconcile/volume.py``).
     open_minutes_max
         Minutes of one symbol that may be open at once, while the watermark waits for a slow source. 3: reconcile
         waits 2 s, and at most 10 s more for a source that stalls, which spans two minutes; one is to spare. Past it

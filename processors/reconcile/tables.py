@@ -9,6 +9,9 @@ from processors.times import LONG_AGO
 SEQ_WORDS = 16
 """Words of 64 bits in the window of sequence numbers: it reaches at least 961 numbers back."""
 
+VOLUME_MINUTES = 6
+"""Minutes whose volume is held: those that the bars stage has open, and those that a late trade can still revise."""
+
 _PARTITION = np.dtype(
     [
         ("watermark_ns", "<i8"),
@@ -45,8 +48,12 @@ _STANDING = [
     ("phase_end_ns", "<i8"),  # end of the segment it was told in: then it is continuous again
 ]
 _VOLUME = [
-    ("minute", "<i8", (2,)),  # minutes since 1970 whose trades are summed: 0 of the even, 1 of the odd
-    ("volume", "<f8", (2,)),  # of a source the sum of its sizes, of a symbol what was counted; consolidated only
+    ("minute", "<i8", (VOLUME_MINUTES,)),  # minutes since 1970 whose trades are summed, the newest that had any
+    (
+        "volume",
+        "<f8",
+        (VOLUME_MINUTES,),
+    ),  # of a source the sum of its sizes, of a symbol what was counted; consolidated only
 ]
 _SYMBOL = np.dtype([("n_sources", "<i4"), ("source", "<i4", (SOURCES_MAX,)), *_STANDING, *_VOLUME])
 _SOURCE = np.dtype(

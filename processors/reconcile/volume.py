@@ -8,7 +8,8 @@ minute is the lower weighted median of what they have told of it so far; a tick 
     weighted median      0          100          100          100          300
     counted              -          100          -            -            200
 
-Two minutes are held, an even and an odd one, for ticks that cross at their boundary.
+The newest minutes with trades are held (``tables.VOLUME_MINUTES``), for trades that come late. Of an older one nobody
+knows what was told: a trade counts whole where no other consolidated source can have told it, else not at all.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from processors.reconcile.precision import is_fresh
 from processors.reconcile.robust import insert, lower_weighted_median
-from processors.runtime.compiled import kernel
+from processors.runtime.compiled import Int, kernel
 from processors.times import MINUTE_NS
 
 F64 = NDArray[np.float64]
@@ -25,15 +26,29 @@ Slots = NDArray[np.int32]
 
 
 @kernel
-def _lane(rows: Rows, slot: int, minute: int) -> int:
-    """Return which of the two sums is of this minute, emptied if it was of an older one; -1 where it is of a later."""
-    lane = minute & 1
+def _held(rows: Rows, slot: int, minute: int) -> Int:
+    """Return which of the sums is of this minute, -1 where none is."""
     row = rows[slot]
-    if row.minute[lane] > minute:
+    for lane in range(len(row.minute)):
+        if row.minute[lane] == minute:
+            return lane
+    return -1
+
+
+@kernel
+def _lane(rows: Rows, slot: int, minute: int) -> Int:
+    """Return which of the sums is of this minute, that of the oldest emptied for it; -1 where all are of later ones."""
+    lane = _held(rows, slot, minute)
+    if lane >= 0:
+        return lane
+    row, oldest = rows[slot], 0
+    for other in range(len(row.minute)):
+        if row.minute[other] < row.minute[oldest]:
+            oldest = other
+    if row.minute[oldest] > minute:
         return -1
-    if row.minute[lane] < minute:
-        row.minute[lane], row.volume[lane] = minute, 0.0
-    return lane
+    row.minute[oldest], row.volume[oldest] = minute, 0.0
+    return oldest
 
 
 @kernel
@@ -69,10 +84,11 @@ def counted_size(
         # The markets are in the consolidated volume already, as long as somebody tells it.
         return np.nan if n else size
     minute = ts_ns // MINUTE_NS
-    lane = _lane(symbols, s, minute)
-    if lane < 0 or _lane(sources, slot, minute) < 0:
-        return np.nan
-    sources[slot].volume[lane] += size
+    counts = _lane(symbols, s, minute)
+    if counts < 0:
+        return size if n == 1 else np.nan
+    # A source has no more minutes than its symbol, so it has room for this one too.
+    sources[slot].volume[_lane(sources, slot, minute)] += size
     n = 0
     for i in range(symbol.n_sources):
         row = sources[symbol.source[i]]
@@ -80,11 +96,12 @@ def counted_size(
             continue
         if symbol.source[i] != slot and not is_fresh(row.trade_ns, limit_ns, ts_ns):
             continue
-        volume = row.volume[lane] if row.minute[lane] == minute else 0.0
+        lane = _held(sources, symbol.source[i], minute)
+        volume = row.volume[lane] if lane >= 0 else 0.0
         scratch[1, insert(scratch, 2, n, volume)] = row.trust
         n += 1
-    counted = lower_weighted_median(scratch[0], scratch[1], n) - symbol.volume[lane]
+    counted = lower_weighted_median(scratch[0], scratch[1], n) - symbol.volume[counts]
     if not counted > 0.0:
         return np.nan
-    symbol.volume[lane] += counted
+    symbol.volume[counts] += counted
     return float(counted)

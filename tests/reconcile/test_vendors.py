@@ -1,5 +1,7 @@
 """What is known of vendors beforehand: twin lines, late stamps, and whose volume counts."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,26 +60,67 @@ def test_a_venue_beside_a_tape_adds_no_volume() -> None:
     assert (tape["size"], venue["size"]) == (5.0, None)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 150), st.integers(1, 9)), min_size=1, max_size=60))
-@COMPILING
-def test_the_volume_of_a_minute_is_the_weighted_median_of_the_tapes(told: list[tuple[str, int, int]]) -> None:
-    """Against an oracle that sums every tape anew: counted is the largest median so far, minute by minute."""
-    run = Run(vendors=TAPES)
-    counted: dict[int, float] = {}
-    expected: dict[int, float] = {}
-    sums: dict[tuple[str, int], float] = {}
-    last: dict[str, int] = {}
-    for vendor, at_s, size in sorted(told, key=lambda t: t[1]):
-        (tick,) = run.feed(trade(vendor, at_s, 100.0, float(size)))
+class Volumes:
+    """The volume of each minute from sums of every tape that are kept for ever."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.limit_s = run.stage.config.limits["crypto"].trade_silence_ms / 1000
+        self.last: dict[str, int] = {}
+        self.sums: dict[tuple[str, int], float] = {}
+        self.counted: dict[int, float] = {}
+
+    def take(self, vendor: str, at_s: int, size: float, tick: dict[str, Any]) -> float:
+        """Return what a trade adds: what it moves the largest median of its minute by, so far."""
+        if not tick["late"]:
+            self.last[vendor] = max(at_s, self.last.get(vendor, at_s))
+        elif vendor not in self.last:
+            return size
         minute = at_s // 60
-        counted[minute] = counted.get(minute, 0.0) + (tick["size"] or 0.0)
-        last[vendor] = at_s
-        sums[vendor, minute] = sums.get((vendor, minute), 0.0) + size
-        limit_s = run.stage.config.limits["crypto"].trade_silence_ms / 1000
-        fresh = [v for v, t in last.items() if t + limit_s > at_s]
-        weights = {v: float(run.source("BTC-USD:CRYPTO", v)["trust"]) for v in fresh}
-        values = sorted((sums.get((v, minute), 0.0), v) for v in fresh)
-        cumulated = np.cumsum([weights[v] for _, v in values])
-        median = values[int(np.flatnonzero(2 * cumulated >= cumulated[-1] * (1 - 1e-12))[0])][0]
-        expected[minute] = max(expected.get(minute, 0.0), median)
-    assert counted == expected
+        fresh = {v for v, t in self.last.items() if t + self.limit_s > at_s} | {vendor}
+        # Of older minutes than the newest six with trades the sums are gone.
+        if len([m for m in self.counted if m > minute]) >= 6:
+            return size if fresh == {vendor} else 0.0
+        self.sums[vendor, minute] = self.sums.get((vendor, minute), 0.0) + size
+        before = self.counted.setdefault(minute, 0.0)
+        self.counted[minute] = max(before, self._median(minute, fresh))
+        return self.counted[minute] - before
+
+    def _median(self, minute: int, fresh: set[str]) -> float:
+        values = sorted((self.sums.get((v, minute), 0.0), v) for v in fresh)
+        cumulated = np.cumsum([float(self.run.source("BTC-USD:CRYPTO", v)["trust"]) for _, v in values])
+        return values[int(np.flatnonzero(2 * cumulated >= cumulated[-1] * (1 - 1e-12))[0])][0]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ABC"),
+            st.integers(0, 70),  # seconds since the trade before
+            st.sampled_from((0, 0, 0, 5, 70, 130, 200, 400)),  # and by how many it comes late
+            st.integers(1, 9),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+@COMPILING
+def test_the_volume_of_a_minute_is_the_weighted_median_of_the_tapes(told: list[tuple[str, int, int, int]]) -> None:
+    """Against an oracle that sums every tape anew: what came late counts in its minute as long as it is held."""
+    run, now = Run(vendors=TAPES), 400
+    volumes = Volumes(run)
+    for vendor, step_s, late_s, size in told:
+        now += step_s
+        (tick,) = run.feed(trade(vendor, now - late_s, 100.0, float(size), recv_s=now))
+        assert (tick["size"] or 0.0) == volumes.take(vendor, now - late_s, float(size), tick)
+
+
+def test_a_late_trade_of_tapes_counts_once_in_its_minute() -> None:
+    """Of one tape whatever the minute; of two only in the newest six, since of older ones the sums are gone."""
+    for tapes, oldest in (("A", 7.0), ("AB", 0.0)):
+        run = Run(vendors=TAPES)
+        run.feed(*(trade(v, 60 * i, 100.0, 5.0) for i in range(9) for v in tapes))
+        for at, expected in ((30, oldest), (150, oldest), (190, 7.0), (430, 7.0)):
+            told = run.feed(*(trade(v, at, 100.0, 7.0, recv_s=481) for v in tapes))
+            assert all(tick["late"] for tick in told)
+            assert sum(tick["size"] or 0.0 for tick in told) == expected
