@@ -13,7 +13,7 @@ from processors.bars.stage import BarsStage
 from processors.runtime.batch import Columns
 from processors.runtime.pipeline import Pipeline
 from schemas.instruments import load_instruments
-from tests.bars.oracle import INSTRUMENTS, SECOND, as_rows, clock, columns, ns, run_stage, tick
+from tests.bars.oracle import INSTRUMENTS, SECOND, as_rows, clock, columns, ns, quote, run_stage, tick
 from tests.bars.test_oracle import streams
 from tests.contract.sample import inputs_of
 
@@ -54,6 +54,16 @@ def test_bars_of_seconds_equal_bars_of_ticks(rows: list[dict[str, Any]]) -> None
     for key, bar in expected.items():
         latency = {"quality.lat_ms": pytest.approx(bar["quality.lat_ms"], abs=1e-9)}
         assert found[key] == bar | (latency if got.counts["revised"] else {})
+
+
+def test_a_quote_without_a_side_leaves_bid_and_ask() -> None:
+    """As in the stage, also where it is alone in the newest second."""
+    at = ns("2014-05-06T12:00:00")
+    silent = quote("BTC:T", at + 2 * SECOND, 1.0, 1.0) | {"bid": None, "ask": None, "price": None}
+    rows = [tick("BTC:T", at), quote("BTC:T", at + SECOND, 50.0, 60.0), silent | {"ts_event": at + SECOND}, silent]
+    rows.append(clock(at + 60 * SECOND))
+    (bar,) = from_seconds(columns(rows), rows[-1]["watermark"]).values()
+    assert (bar["bid"], bar["ask"]) == (50.0, 60.0)
 
 
 @settings(max_examples=30, deadline=None)
