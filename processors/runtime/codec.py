@@ -15,7 +15,7 @@ from processors.errors import CapacityError
 from processors.runtime import layout as lo
 from processors.runtime.batch import F64, I64, NULL_LONG, U8, Columns, EncodedBatch
 from processors.runtime.compiled import Int, kernel
-from processors.runtime.strings import NOT_UTF8, STRINGS, intern, is_utf8
+from processors.runtime.strings import FULL, NOT_UTF8, STRINGS, intern, is_utf8
 from processors.runtime.words import SLACK_BYTES, load_double, load_word, store_double, store_word
 
 HEADER_BYTES = 5
@@ -401,13 +401,14 @@ class FlatCodec:
         Values of a bad row are undefined: drop the row before use.
         """
         n = len(batch)
-        STRINGS.make_room(n * self.layout.n_strings, len(batch.payload))
         columns, error = Columns.empty(self.layout, n), np.zeros(n, np.uint8)
         s = STRINGS
-        _decode(
-            self.layout.ops, self.schema_id, batch.payload, batch.start, columns.ints, columns.floats, error,
-            s.table, s.arena, s.start, s.size,
-        )  # fmt: skip
+        with s.lock:
+            s.make_room(n * self.layout.n_strings, len(batch.payload))
+            _decode(
+                self.layout.ops, self.schema_id, batch.payload, batch.start, columns.ints, columns.floats, error,
+                s.table, s.arena, s.start, s.size,
+            )  # fmt: skip
         return columns, error
 
     def encode(self, topic: str, partition: int, columns: Columns, key_codes: I64) -> EncodedBatch:
@@ -451,4 +452,4 @@ def check_room(error: U8) -> None:
         The string table is full; nothing is wrong with the events.
     """
     if (error == NO_ROOM).any():
-        raise CapacityError("string table is full: more distinct strings than one process may hold")
+        raise CapacityError(FULL)

@@ -5,6 +5,7 @@ never decide an order. The table is three arrays that compiled code reads and ex
 """
 
 import io
+import threading
 
 import fastavro
 import numpy as np
@@ -17,6 +18,10 @@ from processors.runtime.compiled import Int, kernel
 STRINGS_MAX = 1 << 20
 """Most distinct strings of one process: a flood of made-up names must not eat the memory."""
 BYTES_MAX = 1 << 28
+FULL = (
+    f"the string table is full, limit {STRINGS_MAX} strings or {BYTES_MAX >> 20} MiB of them: start the process again, "
+    "which begins with an empty one; if it fills soon, look for made-up names in symbol_id, vendor, venue or conditions"
+)
 _SLACK_BYTES = 8
 """Behind the last string, so that it can be read by words."""
 ARRAYS_MAX = 1 << 16
@@ -131,6 +136,8 @@ class StringTable:
     """Strings of the process with their codes; see the module's docstring."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        """Held from ``make_room`` to the last ``intern``: room made meanwhile by another thread would lose strings."""
         self.arena = np.zeros(1 << 16, np.uint8)
         self.start = np.zeros(1 << 12, np.int64)
         self.table = np.zeros(1 << 13, np.int64)
@@ -142,18 +149,18 @@ class StringTable:
         return int(self.size[0])
 
     def make_room(self, n_strings: int, n_bytes: int) -> None:
-        """Grow the arrays so that n more strings of n bytes together fit, up to the limits."""
-        want = min(len(self) + n_strings, STRINGS_MAX) + 2
-        if want > len(self.start) or 2 * want > len(self.table):
-            capacity = 1 << (want - 1).bit_length()
-            start = np.zeros(capacity, np.int64)
+        """Grow the arrays so that n more strings of n bytes together fit, up to the limits; under the lock."""
+        want = min(len(self) + n_strings, STRINGS_MAX)
+        if want + 1 > len(self.start) or 2 * want > len(self.table):
+            capacity = min(1 << want.bit_length(), STRINGS_MAX)
+            start = np.zeros(capacity + 1, np.int64)
             start[: len(self) + 1] = self.start[: len(self) + 1]
             self.start, self.table = start, np.zeros(2 * capacity, np.int64)
             _rehash(self.table, self.arena, self.start, len(self))
         used = int(self.start[len(self)])
         room = min(used + n_bytes, BYTES_MAX) + _SLACK_BYTES
         if room > len(self.arena):
-            arena = np.zeros(1 << (room - 1).bit_length(), np.uint8)
+            arena = np.zeros(min(1 << (room - 1).bit_length(), BYTES_MAX + _SLACK_BYTES), np.uint8)
             arena[:used] = self.arena[:used]
             self.arena = arena
 
@@ -166,11 +173,12 @@ class StringTable:
             The table is full.
         """
         raw = text.encode() if isinstance(text, str) else text
-        self.make_room(1, len(raw))
         data = np.frombuffer(bytearray(raw), np.uint8) if raw else np.zeros(0, np.uint8)
-        code = intern(self.table, self.arena, self.start, self.size, data, 0, len(raw), False)
+        with self.lock:
+            self.make_room(1, len(raw))
+            code = intern(self.table, self.arena, self.start, self.size, data, 0, len(raw), False)
         if code < 0:
-            raise CapacityError(f"string table is full: {len(self)} strings, limit {STRINGS_MAX}")
+            raise CapacityError(FULL)
         return int(code)
 
     def raw(self, code: int) -> bytes:
