@@ -19,6 +19,7 @@ from processors.runtime.codec import HEADER_BYTES
 from processors.sinks.config import SinkConfig
 from processors.sinks.decode import Decoded, Records, RowDecoder, arrow_type
 from processors.sinks.follow import Place
+from processors.sinks.prefix import refuse_other_prefix
 
 _DEAD = "dead.letter.v1"
 
@@ -60,11 +61,16 @@ class ClickHouseSink:
         Raises
         ------
         ConfigError
-            A topic was deleted and made anew since: its offsets mean other records now.
+            A topic was deleted and made anew since, or the rows are of topics of another prefix: their offsets mean
+            other records.
         RetryableError
             ClickHouse failed.
         """
         known = self._warehouse.source_ids()
+        refuse_other_prefix(
+            f"warehouse {self._warehouse.where}", known, self._prefix,
+            "name another warehouse (--warehouse, MPS_CLICKHOUSE_PATH, MPS_CLICKHOUSE_URL)",
+        )  # fmt: skip
         found: dict[Place, int] = {}
         for topic, table in self._tables.items():
             if topic not in known:
@@ -80,7 +86,7 @@ class ClickHouseSink:
         return found
 
     def write(self, batches: Sequence[Records]) -> None:
-        """Store the records, one block a topic.
+        """Store the records, a block for each slice of a topic.
 
         Raises
         ------
@@ -89,7 +95,7 @@ class ClickHouseSink:
         PlatformError
             Too many records cannot be decoded.
         """
-        for records in batches:
+        for records in (part for batch in batches for part in batch.slices(self._config.slice_bytes)):
             decoded = self._decoders[records.topic].decode(records)
             # Before the rows: a kill between the two reads these records again, and finds them refused already.
             self._write_refused(records, decoded)
@@ -101,6 +107,9 @@ class ClickHouseSink:
 
     def idle(self) -> None:
         """Do nothing: ClickHouse keeps what it has stored."""
+
+    def backlog_read(self) -> None:
+        """Do nothing: the rows themselves say how far they go."""
 
     def finish(self) -> None:
         """Do nothing: each write is stored at once."""

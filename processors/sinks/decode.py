@@ -1,13 +1,15 @@
 """Records of one topic to rows of its table.
 
-Records of the current schema go through the compiled codec. Records of an earlier version, and those of a schema that
-is not flat (the dead letter), go one by one through fastavro, which resolves them against the current version.
+Records of the current schema go through the compiled codec. Records of an earlier version, those of a schema that is
+not flat (the dead letter), and those whose texts are of one record each, which would fill the table of strings, go one
+by one through fastavro, which resolves them against the current version.
 """
 
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import fastavro
 import numpy as np
@@ -22,6 +24,9 @@ from processors.runtime.strings import STRINGS
 from schemas.registry import Registry, load_registry
 
 I64 = NDArray[np.int64]
+
+_TEXTS_OF_ONE_RECORD = frozenset({"alerts.v1", "events.v1"})
+"""Topics whose ids and details are new in nearly every record."""
 
 _PLAIN_TYPES = {
     TIMESTAMP: pa.timestamp("ns", "UTC"),
@@ -54,6 +59,23 @@ class Records:
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self.values)
+
+    def cut(self, begin: int, end: int) -> Self:
+        """Return the records from one position to before another."""
+        return type(self)(
+            self.topic, self.values[begin:end], self.partition[begin:end], self.offset[begin:end],
+            self.published_ms[begin:end],
+        )  # fmt: skip
+
+    def slices(self, bytes_max: int) -> Iterator[Self]:
+        """Yield the records in pieces of at most so many bytes, of at least one record."""
+        size = np.cumsum([len(value) for value in self.values])
+        begin = 0
+        while begin < len(self):
+            before = int(size[begin - 1]) if begin else 0
+            end = max(int(np.searchsorted(size, before + bytes_max, "right")), begin + 1)
+            yield self.cut(begin, end)
+            begin = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +122,10 @@ class RowDecoder:
         self._subject = entry.subject
         self._reader = fastavro.parse_schema(entry.schema)
         self._writers: dict[int, Any] = {}
-        try:
-            self._codec: FlatCodec | None = FlatCodec(entry.schema, entry.id)
-        except NotFlatError:
-            self._codec = None
+        self._codec: FlatCodec | None = None
+        if table.topic not in _TEXTS_OF_ONE_RECORD:
+            with contextlib.suppress(NotFlatError):
+                self._codec = FlatCodec(entry.schema, entry.id)
 
     def decode(self, records: Records) -> Decoded:
         """Return the rows of the records, and which of them are no rows.

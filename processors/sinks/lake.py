@@ -8,7 +8,7 @@ process is killed was never committed: the next run reads it again from the topi
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,7 +130,7 @@ class LakeSink:
             waiting = self._waiting[records.topic]
             if not waiting.parts:
                 waiting.since_s = time.monotonic()
-            waiting.parts += _slices(records, self._config.lake_slice_bytes)
+            waiting.parts += records.slices(self._config.slice_bytes)
             waiting.bytes += sum(map(len, records.values))
             for partition in np.unique(records.partition).tolist():
                 waiting.begin.setdefault(partition, self._stored.get((records.topic, partition)))
@@ -140,6 +140,9 @@ class LakeSink:
     def idle(self) -> None:
         """Store what has waited long enough."""
         self._flush(all_of_them=False)
+
+    def backlog_read(self) -> None:
+        """Do nothing: a table is read as of a commit."""
 
     def finish(self) -> None:
         """Store what waits."""
@@ -292,24 +295,6 @@ def _folders(rows: pa.Table, spec: LakeTable) -> set[tuple[object, ...]]:
     return set(zip(*(found.column(name).to_pylist() for name in names), strict=True))
 
 
-def _slices(records: Records, bytes_max: int) -> Iterator[Records]:
-    """Yield the records in pieces of about so many bytes."""
-    size = np.cumsum([len(value) for value in records.values])
-    begin = 0
-    while begin < len(records):
-        before = int(size[begin - 1]) if begin else 0
-        end = max(int(np.searchsorted(size, before + bytes_max, "right")), begin + 1)
-        yield _cut(records, begin, end)
-        begin = end
-
-
 def _halves(records: Records) -> list[Records]:
     middle = len(records) // 2
-    return [_cut(records, 0, middle), _cut(records, middle, len(records))]
-
-
-def _cut(records: Records, begin: int, end: int) -> Records:
-    return Records(
-        records.topic, records.values[begin:end], records.partition[begin:end], records.offset[begin:end],
-        records.published_ms[begin:end],
-    )  # fmt: skip
+    return [records.cut(0, middle), records.cut(middle, len(records))]

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offline.warehouse.tables import tables
+from processors.runtime import codec
 from processors.runtime.codec import wire_record
+from processors.runtime.strings import StringTable
+from processors.sinks import decode
 from processors.sinks.decode import Records, RowDecoder
 from schemas.registry import Registry, SchemaEntry, load_registry
 
@@ -43,6 +46,27 @@ def test_records_of_an_earlier_version_are_read_as_the_current_one(random_record
     assert [r["ask"] for r in rows] == [records[0]["ask"], records[3]["ask"], None]
     assert [(r.at, r.reason) for r in decoded.refused] == [(2, "unknown schema id 4712")]
     assert decoded.marks == 1
+
+
+def test_texts_of_one_record_each_take_no_room_among_the_strings(monkeypatch, random_records, wire):
+    """Ids and details of alerts and events are new in each record: a sink that stores them for years does not fill."""
+    table = StringTable()
+    monkeypatch.setattr(codec, "STRINGS", table)
+    monkeypatch.setattr(decode, "STRINGS", table)
+    for topic, field in (("alerts.v1", "id"), ("events.v1", "event_id")):
+        records = [{**r, field: f"{topic} {i}"} for i, r in enumerate(random_records(topic, 300))]
+        decoded = RowDecoder(tables()[topic]).decode(batch(wire(topic, records)))
+        assert decoded.rows.column(field).cast("string").to_pylist() == [r[field] for r in records]
+        assert not decoded.refused
+    assert len(table) == 0
+
+
+def test_records_are_cut_into_slices_of_so_many_bytes():
+    """Slices hold all records in their order; none is larger than the bound, but for a record that is so alone."""
+    records = batch([b"a" * n for n in (3, 4, 3, 12, 1, 1)])
+    slices = list(records.slices(10))
+    assert [[len(v) for v in s.values] for s in slices] == [[3, 4, 3], [12], [1, 1]]
+    assert np.concatenate([s.offset for s in slices]).tolist() == records.offset.tolist()
 
 
 _BARS = RowDecoder(tables()["bars.v1"])
