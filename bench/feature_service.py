@@ -147,6 +147,7 @@ def _store(url: str, values: list[bytes]) -> None:
     sink.positions({topic: topic for topic in TOPICS})
     n = len(values)
     sink.write([Records("gold.v1", values, np.zeros(n, np.int64), np.arange(n), np.zeros(n, np.int64))])
+    sink.backlog_read()
     sink.close()
 
 

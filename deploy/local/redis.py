@@ -21,7 +21,8 @@ from processors.errors import ConfigError, PlatformError
 PORT = 16379
 START_TIMEOUT_S = 20.0
 STOP_GRACE_S = 5.0
-# Latest rows of a thousand symbols take 20 MB; a fault that writes without end stops here, with an error.
+# 512 rows of a symbol's five timeframes take 4.5 MB: room for 120 symbols; for more, keep fewer rows
+# (`mps sink --redis-rows`). A fault that writes without end stops here, with an error.
 MEMORY_MAX = "512mb"
 POLL_S = 0.02
 

@@ -56,6 +56,7 @@ class Follower:
         """Offsets that retention removed before they were read; some of them held no record."""
         self._end: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
+        self._backlog: dict[Place, int] = {}
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
         self._consumer = Consumer(
             {
@@ -115,6 +116,7 @@ class Follower:
 
     def _first(self, place: Place, wanted: int | None) -> int:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=TIMEOUT_S)
+        self._backlog[place] = high
         if wanted is None:
             return low
         if wanted > high:
@@ -165,6 +167,11 @@ class Follower:
     def at_end(self) -> bool:
         """Return whether everything that was committed when last seen has been read."""
         return bool(self._next) and self._end.keys() == self._next.keys()
+
+    @property
+    def backlog_is_read(self) -> bool:
+        """Return whether all that was there at ``begin`` has been read, however much has come since."""
+        return self.at_end or (bool(self._next) and all(self._next[p] >= end for p, end in self._backlog.items()))
 
     def lag(self) -> dict[str, int]:
         """Return how many offsets of each topic lie ahead, as far as the client knows."""

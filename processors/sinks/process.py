@@ -1,4 +1,7 @@
-"""The sink process: both sinks, and the HTTP endpoint through which others read an embedded warehouse."""
+"""The sink process: both sinks, and the HTTP endpoint through which others read an embedded warehouse.
+
+Redis has a copy of what the topics and ClickHouse have: while it is away or full, ClickHouse gets its rows still.
+"""
 
 import contextlib
 import logging
@@ -90,7 +93,7 @@ def run_sinks(
             exits.callback(latest.close)
             runners.append(
                 SinkRunner(
-                    latest, addresses.bootstrap_servers, config, stop, once=once,
+                    latest, addresses.bootstrap_servers, config, stop, once=once, is_copy=True,
                     records_max=config.redis_records_max, wait_s=config.redis_wait_ms / 1e3,
                 )
             )  # fmt: skip

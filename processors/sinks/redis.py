@@ -1,12 +1,14 @@
 """The sink into Redis: the newest gold and cross rows, signals and freshness states, with the position they belong to.
 
 Rows and position are written in one transaction, so a kill leaves them in agreement; and writing a record twice makes
-the same rows. Redis keeps nothing on disk by default: one that comes back empty is filled again from the topics.
+the same rows. Redis keeps nothing on disk by default: one that comes back empty is filled again from the topics. Its
+readers are told until its rows are the newest again (``FILLING_KEY``), and so they are while it is full.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,10 @@ from processors.errors import RetryableError
 from processors.sinks.config import SinkConfig
 from processors.sinks.decode import Records, RowDecoder
 from processors.sinks.follow import Place
+from processors.sinks.prefix import refuse_other_prefix
 from processors.sinks.redis_store import (
+    FILLED_KEY,
+    FILLING_KEY,
     POSITIONS_KEY,
     TIMEOUT_S,
     FreshnessState,
@@ -50,7 +55,7 @@ class RedisSink:
 
     def __init__(self, url: str, config: SinkConfig, prefix: str = "") -> None:
         self._client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        self._config = config
+        self._url, self._config, self._prefix = url, config, prefix
         self._kind = {prefix + topic: TABLE_OF_TOPIC[topic] for topic in _TOPICS}
         self._decoders = {prefix + topic: RowDecoder(tables()[topic]) for topic in _TOPICS}
         self._id_fields: list[str] = []
@@ -64,22 +69,33 @@ class RedisSink:
     def positions(self, topic_ids: dict[str, str]) -> dict[Place, int]:
         """Return the offset to go on from, of each partition that was written.
 
-        Rows of a topic that was deleted and made anew are removed first: they are only a copy.
+        Rows are removed first, since they are only a copy, where a topic was deleted and made anew, and where the id of
+        one is missing: a removal was cut short, or Redis came back empty and took one more write.
 
         Raises
         ------
+        ConfigError
+            The rows are of topics of another prefix.
         RetryableError
             Redis does not answer.
         """
         try:
             found = {k.decode(): v.decode() for k, v in self._client.hgetall(POSITIONS_KEY).items()}  # type: ignore[union-attr]
-            if any(found.get(topic, topic_ids[topic]) != topic_ids[topic] for topic in self.topics):
-                _log.warning("Redis holds rows of topics that were deleted since: removing them")
+            refuse_other_prefix(
+                f"Redis at {_shown(self._url)}", (name.partition(":")[0] for name in found), self._prefix,
+                "name another database (MPS_REDIS_URL), or none (--no-redis)",
+            )  # fmt: skip
+            if any(found.get(topic) != topic_ids[topic] for topic in self.topics):
+                if found:
+                    _log.warning("Redis holds rows of topics that were deleted since, or not all: removing them")
                 self._clear()
                 found = {}
-            self._client.hset(POSITIONS_KEY, mapping={topic: topic_ids[topic] for topic in self.topics})
+                with self._client.pipeline(transaction=True) as pipe:
+                    pipe.set(FILLING_KEY, 1)
+                    pipe.hset(POSITIONS_KEY, mapping={topic: topic_ids[topic] for topic in self.topics})
+                    pipe.execute()
         except redis.RedisError as e:
-            raise RetryableError(f"Redis: {e}") from e
+            raise _retryable(e) from e
         self._id_fields = self.topics
         places = (name.rpartition(":") for name in found if ":" in name)
         return {(t, int(p)): int(found[f"{t}:{p}"]) for t, _, p in places if t in self._kind}
@@ -99,7 +115,9 @@ class RedisSink:
                 pipe.hmget(POSITIONS_KEY, self._id_fields)
                 answers = pipe.execute()
         except redis.RedisError as e:
-            raise RetryableError(f"Redis: {e}") from e
+            if isinstance(e, redis.OutOfMemoryError):
+                self._rename(FILLED_KEY, FILLING_KEY)
+            raise _retryable(e) from e
         self._check_kept(answers[-1])
         self.counts["writes"] += 1
 
@@ -114,7 +132,17 @@ class RedisSink:
         try:
             self._check_kept(self._client.hmget(POSITIONS_KEY, self._id_fields))  # type: ignore[arg-type]
         except redis.RedisError as e:
-            raise RetryableError(f"Redis: {e}") from e
+            raise _retryable(e) from e
+
+    def backlog_read(self) -> None:
+        """Tell readers that the newest rows are those of the topics again.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer.
+        """
+        self._rename(FILLING_KEY, FILLED_KEY)
 
     def finish(self) -> None:
         """Do nothing: each write is stored at once."""
@@ -129,7 +157,7 @@ class RedisSink:
             try:
                 self._clear()
             except redis.RedisError as e:
-                raise RetryableError(f"Redis: {e}") from e
+                raise _retryable(e) from e
             raise RetryableError("Redis came back empty: filling it again from the topics")
 
     def _queue(self, pipe: "redis.client.Pipeline", records: Records) -> None:
@@ -173,15 +201,34 @@ class RedisSink:
         for key, at in {signal_key(symbol_id, tf): at for symbol_id, tf, _, at in rows}.items():
             pipe.set(key, records.values[at])
 
+    def _rename(self, old: str, new: str) -> None:
+        try:
+            if self._client.exists(old):
+                self._client.rename(old, new)
+        except redis.RedisError as e:
+            raise _retryable(e) from e
+
     def _clear(self) -> None:
+        # The positions first: rows without them are removed again, positions without their rows would be believed.
+        self._client.delete(POSITIONS_KEY, FILLED_KEY)
         for pattern in (gold_key("*", "*"), row_key("cross", "*", "*"), signal_key("*", "*"), freshness_key("*")):
             for key in self._client.scan_iter(pattern, count=1000):
                 self._client.delete(key)
-        self._client.delete(POSITIONS_KEY)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _shown(url: str) -> str:
+    """Return an address without the password."""
+    at = urlsplit(url)
+    return f"{at.scheme}://{at.hostname}:{at.port}{at.path}"
+
+
+def _retryable(error: redis.RedisError) -> RetryableError:
+    full = "; give it memory (maxmemory), or restart it empty and keep fewer rows (`mps sink --redis-rows`)"
+    return RetryableError(f"Redis: {error}{full if isinstance(error, redis.OutOfMemoryError) else ''}")
 
 
 def _queue_freshness(pipe: "redis.client.Pipeline", table: pa.Table) -> None:

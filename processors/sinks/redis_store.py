@@ -5,6 +5,8 @@
     signal:{symbol_id}:{tf}   string: wire bytes of the newest signal
     freshness:{symbol_id}     hash: "source:tf" -> JSON of the newest state
     sink:positions            hash: "topic:partition" -> next offset; "topic" -> the topic's id
+    sink:filling              there while an empty Redis is filled from the topics, or is full: what it has is old
+    sink:filled               in its place at all other times: a full Redis takes no new key, but lets one be renamed
 
 A score is a float64: it holds milliseconds exactly, nanoseconds not. So the place at the front of a member is ts in
 nanoseconds and then the record's offset, both big-endian: members of one score are ordered by bytes, hence by
@@ -21,6 +23,10 @@ import redis
 from processors.errors import RetryableError
 
 POSITIONS_KEY = "sink:positions"
+FILLING_KEY = "sink:filling"
+FILLED_KEY = "sink:filled"
+FILLING = "Redis is being filled from the topics, or is full: its rows are old until the sink has caught up"
+"""What its readers are told meanwhile."""
 CONSENSUS = "consensus"
 """Source of the freshness that the bars stage tells: of all sources together."""
 TIMEOUT_S = 5.0
@@ -107,19 +113,13 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
         return self.latest_gold_many([(symbol_id, tf)])[0]
 
     def latest_gold_many(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Return the newest gold row of each (symbol_id, tf), in one round trip; see ``latest_gold``."""
-        try:
-            with self.client.pipeline(transaction=False) as pipe:
-                for symbol_id, tf in wanted:
-                    pipe.zrange(gold_key(symbol_id, tf), -1, -1)
-                found = cast("list[list[bytes]]", pipe.execute())
-        except redis.RedisError as e:
-            raise _away(e) from e
+        found: list[list[bytes]] = self._ask([("ZRANGE", gold_key(symbol_id, tf), -1, -1) for symbol_id, tf in wanted])
         return [members[0][_PLACE_BYTES:] if members else None for members in found]
 
     def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
@@ -133,19 +133,11 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
         begin = 0
         while True:
-            try:
-                page = cast(
-                    "list[bytes]",
-                    self.client.zrevrangebyscore(
-                        gold_key(symbol_id, tf), row_score_ms(as_of_ns), "-inf", start=begin, num=_PAGE
-                    ),
-                )
-            except redis.RedisError as e:
-                raise _away(e) from e
+            page: list[bytes] = self._ask([_until(symbol_id, tf, row_score_ms(as_of_ns), begin, _PAGE)])[0]
             for member in page:
                 if _ts_ns(member) <= as_of_ns:
                     return member[_PLACE_BYTES:]
@@ -172,17 +164,15 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
-        try:
-            with self.client.pipeline(transaction=False) as pipe:
-                for symbol_id, tf, as_of_ns in wanted:
-                    # A score is in milliseconds: a page more, for those of the same one that are later.
-                    until = "+inf" if as_of_ns is None else row_score_ms(as_of_ns)
-                    pipe.zrevrangebyscore(gold_key(symbol_id, tf), until, "-inf", start=0, num=rows + _PAGE)
-                found = cast("list[list[bytes]]", pipe.execute())
-        except redis.RedisError as e:
-            raise _away(e) from e
+        # A score is in milliseconds: a page more, for those of the same one that are later.
+        found: list[list[bytes]] = self._ask(
+            [
+                _until(symbol_id, tf, "+inf" if as_of_ns is None else row_score_ms(as_of_ns), 0, rows + _PAGE)
+                for symbol_id, tf, as_of_ns in wanted
+            ]
+        )
         out = []
         for (_, _, as_of_ns), members in zip(wanted, found, strict=True):
             placed = [(_ts_ns(m), int.from_bytes(m[8:_PLACE_BYTES], "big"), m[_PLACE_BYTES:]) for m in members]
@@ -196,12 +186,10 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
-        try:
-            return cast("bytes | None", self.client.get(signal_key(symbol_id, tf)))
-        except redis.RedisError as e:
-            raise _away(e) from e
+        found: bytes | None = self._ask([("GET", signal_key(symbol_id, tf))])[0]
+        return found
 
     def freshness(self, symbol_id: str) -> dict[tuple[str, str], FreshnessState]:
         """Return the newest state of each (source, tf) of an instrument; empty if there is none.
@@ -209,12 +197,9 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
-        try:
-            found = cast("dict[bytes, bytes]", self.client.hgetall(freshness_key(symbol_id)))
-        except redis.RedisError as e:
-            raise _away(e) from e
+        found: dict[bytes, bytes] = self._ask([("HGETALL", freshness_key(symbol_id))])[0]
         states = {}
         for name, text in found.items():
             source, _, tf = name.decode().rpartition(":")
@@ -227,15 +212,11 @@ class RedisStore:
         Raises
         ------
         RetryableError
-            Redis does not answer.
+            Redis does not answer, or is being filled.
         """
-        try:
-            with self.client.pipeline(transaction=False) as pipe:
-                for symbol_id, tf in wanted:
-                    pipe.hget(freshness_key(symbol_id), f"{CONSENSUS}:{tf}")
-                found = cast("list[bytes | None]", pipe.execute())
-        except redis.RedisError as e:
-            raise _away(e) from e
+        found: list[bytes | None] = self._ask(
+            [("HGET", freshness_key(symbol_id), f"{CONSENSUS}:{tf}") for symbol_id, tf in wanted]
+        )
         return [None if text is None else _state(text) for text in found]
 
     def positions(self) -> dict[tuple[str, int], int]:
@@ -249,16 +230,37 @@ class RedisStore:
         try:
             found = cast("dict[bytes, bytes]", self.client.hgetall(POSITIONS_KEY))
         except redis.RedisError as e:
-            raise _away(e) from e
+            raise RetryableError(f"Redis: {e}") from e
         places = ((name.decode().rpartition(":"), offset) for name, offset in found.items())
         # A topic's id stands among them, under its name alone.
         return {(topic, int(partition)): int(offset) for (topic, colon, partition), offset in places if colon}
+
+    def _ask(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        """Return the answers, in one round trip.
+
+        Raises
+        ------
+        RetryableError
+            Redis does not answer, or is being filled.
+        """
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+                pipe.exists(FILLING_KEY)
+                *found, filling = pipe.execute()
+        except redis.RedisError as e:
+            raise RetryableError(f"Redis: {e}") from e
+        if filling:
+            raise RetryableError(FILLING)
+        return found
+
+
+def _until(symbol_id: str, tf: str, score: str | int, begin: int, num: int) -> tuple[str | int, ...]:
+    """Return the command that reads gold rows up to a score, newest first."""
+    return "ZREVRANGEBYSCORE", gold_key(symbol_id, tf), score, "-inf", "LIMIT", begin, num
 
 
 def _state(text: bytes) -> FreshnessState:
     fields: dict[str, Any] = json.loads(text)
     return FreshnessState(**fields)
-
-
-def _away(error: redis.RedisError) -> RetryableError:
-    return RetryableError(f"Redis: {error}")

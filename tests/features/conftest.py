@@ -97,6 +97,7 @@ def fill_redis(url, values, rows_max=512, topic="gold.v1"):
     sink.positions({"gold.v1": "a", "cross.v1": "d", "signals.v1": "b", "data.freshness": "c"})
     n = len(values)
     sink.write([Records(topic, values, np.zeros(n, np.int64), np.arange(n), np.zeros(n, np.int64))])
+    sink.backlog_read()
     sink.close()
 
 

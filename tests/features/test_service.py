@@ -16,6 +16,7 @@ from offline.features.service import FeatureService
 from processors.bars.config import BarsConfig
 from processors.errors import ConfigError, RetryableError
 from processors.reconcile.config import ReconcileConfig
+from processors.sinks.redis_store import FILLING_KEY
 from schemas.features import FOUNDING_PACK, load_pack
 from schemas.freshness import ROW_KNOWN_AFTER_NS
 from tests.features.conftest import N_MINUTES, SYMBOLS, fill_redis, gold_values, minute
@@ -131,6 +132,21 @@ def test_what_the_first_store_has_dropped_comes_from_the_second(redis_url, histo
         for as_of, rows in ((None, 1), (None, 4), (None, 30), (minute(2), 1), (minute(37), 9)):
             args = (ALL, as_of, FOUNDING_PACK, "1m")
             assert bits(both.get_features(*args, rows=rows)) == bits(whole.get_features(*args, rows=rows))
+
+
+def test_while_redis_is_filled_the_rows_come_from_clickhouse(redis_url, history):
+    """The half of a Redis that is being filled is not taken for the newest rows: ClickHouse has them."""
+    url = redis_url.rsplit("/", 1)[0] + "/10"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        fill_redis(url, gold_values()[:30])
+        client.set(FILLING_KEY, 1)
+        half = RedisRows(client)
+        for rows in (1, 9):
+            answer = FeatureService([half, history]).get_features(SYMBOLS, rows=rows)
+            assert bits(answer) == bits(FeatureService([history]).get_features(SYMBOLS, rows=rows))
+        with pytest.raises(RetryableError, match="Redis is being filled"):
+            FeatureService([half]).get_features(SYMBOLS)
 
 
 def test_rows_of_another_pack_are_not_served(live, history):

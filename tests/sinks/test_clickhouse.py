@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from confluent_kafka import Consumer, TopicPartition
 
+from deploy.local.redis import EmbeddedRedis
 from offline.warehouse.tables import tables
 from processors.sinks.stats import ask_stats
 
@@ -229,3 +231,52 @@ def test_sigterm_ends_it_cleanly_and_both_sinks_are_counted(
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=30)
     assert process.returncode == 0, log
+
+
+def await_stats(url, wanted):
+    """Return what the sink says once it is as wanted."""
+    deadline = time.monotonic() + 30
+    while not wanted(stats := ask_stats(url)):
+        assert time.monotonic() < deadline, stats
+        time.sleep(0.05)
+    return stats
+
+
+def test_redis_full_and_away_does_not_end_the_clickhouse_sink(
+    bootstrap_servers, sink_topics, tmp_path, random_records, wire, publish
+):
+    """Redis is full and then away for more than the tries: ClickHouse has every row, and Redis catches up."""
+    records = wire("gold.v1", random_records("gold.v1", 400))
+    publish(sink_topics + "gold.v1", records[:200])
+    with EmbeddedRedis(tmp_path / "redis", tmp_path / "logs") as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("maxmemory", "1mb")
+        process = start(bootstrap_servers, tmp_path / "warehouse", sink_topics, redis_url=server.url)
+        url = process.stdout.readline().strip()
+        full = await_stats(url, lambda s: s.rows["gold.v1"] == 200 and "give it memory" in s.sinks["redis"]["away"])
+        assert not full.caught_up
+        server.stop()
+        publish(sink_topics + "gold.v1", records[200:])
+        away = await_stats(url, lambda s: s.rows["gold.v1"] == 400 and "refused" in s.sinks["redis"]["away"])
+        assert not away.caught_up
+        # Where it was, and with its usual memory.
+        server.start()
+        back = await_stats(url, lambda s: s.caught_up)
+        assert (back.rows["gold.v1"], back.sinks["redis"]["away"]) == (400, "")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+    assert "sink redis, try 4: " in log
+
+
+def test_once_it_fails_where_redis_is_away_and_stores_all_the_same(
+    bootstrap_servers, sink_topics, tmp_path, random_records, wire, publish
+):
+    """A run that shall end says that Redis was away with status 1, after ClickHouse has every row."""
+    publish(sink_topics + "gold.v1", wire("gold.v1", random_records("gold.v1", 30)))
+    path = tmp_path / "warehouse"
+    process = start(bootstrap_servers, path, sink_topics, once=True, redis_url="redis://127.0.0.1:9/0")
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "sink redis, try 3 of 3" in log
+    assert ask(path, "SELECT count() n FROM gold") == [[{"n": 30}]]
