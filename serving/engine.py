@@ -12,8 +12,9 @@ import grpc
 import numpy as np
 
 from processors.errors import ConfigError, RetryableError
-from processors.runtime.batch import Columns, EncodedBatch, pack
-from processors.runtime.codec import ROW_ERRORS, FlatCodec
+from processors.runtime.batch import Columns
+from processors.runtime.codec import ROW_ERRORS
+from processors.runtime.row_reader import RowReader
 from processors.score.config import ScoreConfig
 from processors.score.model import Model
 from processors.score.score import (
@@ -29,7 +30,6 @@ from processors.score.score import (
 from processors.score.window import Windows
 from processors.sinks.redis_store import FreshnessState
 from schemas.instruments import load_instruments
-from schemas.registry import load_registry
 from serving.generated import score_pb2 as pb
 from serving.histories import ROWS_MAX, SPARE_ROWS, History, HistoryStore, read_histories, windows_of_histories
 from serving.messages import record_of, signal_message
@@ -78,8 +78,7 @@ class ScoreEngine:
         now_ns: Callable[[], int] | None = None,
     ) -> None:
         self._store, self._load, self._config, self._now_ns = store, load, config, now_ns
-        entry = load_registry().current(GOLD)
-        self._codec = FlatCodec(entry.schema, entry.id)
+        self._reader = RowReader(GOLD)
         self._model: Model | None = None
         self._model_tried_s = -np.inf
         self._model_error = ""
@@ -129,7 +128,7 @@ class ScoreEngine:
 
     def _windows(self, model: Model, asked: Sequence[Asked], histories: list[History]) -> Windows:
         """Return the windows of the newest rows; where too many of those read stand in none, read further back."""
-        windows, short = windows_of_histories(model, self._codec, histories)
+        windows, short = windows_of_histories(model, self._reader, histories)
         if any(short):
             further = read_histories(self._store, [one for one, s in zip(asked, short, strict=True) if s], ROWS_MAX)
             # What came meanwhile is later than the row that is answered.
@@ -137,7 +136,7 @@ class ScoreEngine:
                 newest = histories[i].wire[-1]
                 if newest in more.wire:
                     histories[i] = History(more.wire[: more.wire.index(newest) + 1], has_all=True)
-            windows, _ = windows_of_histories(model, self._codec, histories)
+            windows, _ = windows_of_histories(model, self._reader, histories)
         return windows
 
     def _rows(self, asked: Sequence[Asked]) -> list[bytes | None]:
@@ -165,10 +164,7 @@ class ScoreEngine:
                 answers[i] = _not_found(asked[i])
             else:
                 places.append(i)
-        wire = [row for row in rows if row is not None]
-        payload, start = pack(wire)
-        key, key_start = pack([b""] * len(wire))
-        columns, error = self._codec.decode(EncodedBatch(GOLD, 0, payload, start, key, key_start))
+        columns, error = self._reader.read([row for row in rows if row is not None])
         for j in np.flatnonzero(error):
             one = asked[places[j]]
             message = f"{one.symbol_id} {one.tf}: the stored row cannot be read: {ROW_ERRORS[error[j]]}"

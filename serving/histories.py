@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from processors.runtime.batch import Columns, EncodedBatch, pack
-from processors.runtime.codec import FlatCodec
+from processors.runtime.batch import Columns
+from processors.runtime.row_reader import RowReader
 from processors.score.inputs import input_matrix
 from processors.score.model import Model
 from processors.score.score import fates, in_window
@@ -68,12 +68,12 @@ def _in_order(rows: list[tuple[int, int, bytes]]) -> list[bytes]:
     return kept[::-1]
 
 
-def windows_of_histories(model: Model, codec: FlatCodec, histories: Sequence[History]) -> tuple[Windows, list[bool]]:
+def windows_of_histories(model: Model, reader: RowReader, histories: Sequence[History]) -> tuple[Windows, list[bool]]:
     """Return the window of the newest row of each history, and which histories are too short and could be longer.
 
     A row that cannot be read, or that the stage lets into no window, is in none.
     """
-    gold, of = _decoded(codec, histories)
+    gold, of = _decoded(reader, histories)
     ok = in_window(fates(model, gold, load_instruments()))
     x = input_matrix(gold.take(ok), model.card.inputs)
     windows = windows_of(x, of[ok])
@@ -84,10 +84,8 @@ def windows_of_histories(model: Model, codec: FlatCodec, histories: Sequence[His
     return Windows(windows.rows, last, seen), short
 
 
-def _decoded(codec: FlatCodec, histories: Sequence[History]) -> tuple[Columns, np.ndarray]:
+def _decoded(reader: RowReader, histories: Sequence[History]) -> tuple[Columns, np.ndarray]:
     """Return the rows of all histories that can be read, and whose each is."""
-    payload, start = pack([wire for history in histories for wire in history.wire])
+    columns, error = reader.read([wire for history in histories for wire in history.wire])
     of = np.repeat(np.arange(len(histories)), [len(history.wire) for history in histories])
-    key, key_start = pack([b""] * len(of))
-    columns, error = codec.decode(EncodedBatch("gold.v1", 0, payload, start, key, key_start))
     return columns.take(error == 0), of[error == 0]

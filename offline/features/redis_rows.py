@@ -3,11 +3,9 @@
 One round trip for all symbols; the rows are decoded together by the compiled codec, never field by field.
 """
 
-import io
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import fastavro
 import numpy as np
 import redis
 
@@ -17,9 +15,9 @@ from offline.features.sources import CROSS, GOLD, RowSource, known_ns
 from offline.features.version_files import doubles
 from processors.errors import PlatformError, RetryableError
 from processors.missing import F64, Mask
-from processors.runtime.batch import Columns, EncodedBatch
-from processors.runtime.batch import pack as pack_bytes
-from processors.runtime.codec import HEADER_BYTES, OK, ROW_ERRORS, UNKNOWN_ID, FlatCodec, wire_record
+from processors.runtime.batch import Columns
+from processors.runtime.codec import OK, ROW_ERRORS
+from processors.runtime.row_reader import RowReader
 from processors.runtime.strings import STRINGS
 from processors.score.score import has_pack
 from processors.sinks.redis_store import FILLING, FILLING_KEY, row_key, row_score_ms
@@ -154,10 +152,7 @@ class _Decoder:
     """Decodes stored rows of one source."""
 
     def __init__(self, source: RowSource, registry: Registry) -> None:
-        self._source, self._registry = source, registry
-        self._entry = registry.current(source.topic)
-        self._codec = FlatCodec(self._entry.schema, self._entry.id)
-        self._parsed = fastavro.parse_schema(self._entry.schema)
+        self._source, self._reader = source, RowReader(source.topic, registry)
         self._takes: dict[str, Any] = {}
 
     def rows(self, wire: list[bytes], symbol: list[int], pack: PackView) -> Rows:
@@ -191,29 +186,8 @@ class _Decoder:
         return np.array(having, np.bool_)[inverse]
 
     def _decoded(self, wire: list[bytes]) -> Columns:
-        columns, error = self._decode(wire)
-        old = np.flatnonzero(error == UNKNOWN_ID).tolist()
-        if old:
-            # Rows of an earlier version of the schema, until the next bars have pushed them out.
-            for i in old:
-                wire[i] = self._current(wire[i])
-            columns, error = self._decode(wire)
+        columns, error = self._reader.read(wire)
         wrong = np.flatnonzero(error != OK)
         if len(wrong):
             raise PlatformError(f"a stored {self._source.kind} row cannot be read: {ROW_ERRORS[error[wrong[0]]]}")
         return columns
-
-    def _decode(self, wire: list[bytes]) -> tuple[Columns, Any]:
-        payload, start = pack_bytes(wire)
-        none = np.zeros(0, np.uint8)
-        batch = EncodedBatch(self._source.topic, 0, payload, start, none, np.zeros(len(start), np.int64))
-        return self._codec.decode(batch)
-
-    def _current(self, wire: bytes) -> bytes:
-        """Return a row of an earlier version as one of the current version."""
-        schema_id = int.from_bytes(wire[1:HEADER_BYTES], "big")
-        writer = self._registry.ids.get(schema_id)
-        if writer is None:
-            raise PlatformError(f"a stored {self._source.kind} row has the unknown schema id {schema_id}")
-        record = fastavro.schemaless_reader(io.BytesIO(wire[HEADER_BYTES:]), writer.schema, self._entry.schema)
-        return wire_record(self._entry.id, self._parsed, cast("dict[str, Any]", record))

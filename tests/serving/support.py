@@ -105,9 +105,9 @@ def gold_record(i: int = 0, symbol_id: str = "EURUSD:FX", tf: str = "1m", **chan
     return record
 
 
-def wire(topic: str, record: dict) -> bytes:
-    """Return a record as it travels."""
-    entry = load_registry().current(topic)
+def wire(topic: str, record: dict, version: int = -1) -> bytes:
+    """Return a record as it travels; as an earlier released version where one is named, without what came later."""
+    entry = load_registry().versions(f"{topic}-value")[version]
     return wire_record(entry.id, fastavro.parse_schema(entry.schema), record)
 
 
@@ -121,9 +121,10 @@ class FakeStore:
     asked: list = field(default_factory=list)
     states: dict[tuple[str, str], FreshnessState] = field(default_factory=dict)
 
-    def put(self, record: dict) -> None:
+    def put(self, record: dict, version: int = -1) -> None:
         """Keep a row."""
-        self.rows.setdefault((record["symbol_id"], record["tf"]), []).append((record["ts"], wire("gold.v1", record)))
+        kept = self.rows.setdefault((record["symbol_id"], record["tf"]), [])
+        kept.append((record["ts"], wire("gold.v1", record, version)))
 
     def gold_as_of(self, symbol_id: str, tf: str, as_of_ns: int) -> bytes | None:
         """Return the newest row at or before a time."""

@@ -16,7 +16,7 @@ from serving.messages import record_of, signal_message
 from serving.records import iso
 from serving.requests import Asked, Failure
 from tests.score.adaptive_model import adaptive_model
-from tests.serving.support import MINUTE_NS, PACK, TRAINED_UNTIL_NS, TS0_NS, gold_record, make_engine, wire
+from tests.serving.support import MINUTE_NS, PACK, TRAINED_UNTIL_NS, TS0_NS, FakeStore, gold_record, make_engine, wire
 
 EUR = "EURUSD:FX"
 
@@ -197,6 +197,20 @@ def test_a_stored_row_that_cannot_be_read_is_data_loss_and_harms_no_other(store,
     assert bad.code is grpc.StatusCode.DATA_LOSS
     assert "record ends early" in bad.message
     assert good.lineage.raw_offset == 1009
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_row_of_before_an_upgrade_is_scored_as_one_of_today(model, version):
+    """The store keeps rows of earlier schema versions: their answers are those of the same rows written today."""
+    records = [gold_record(i) for i in range(4)]
+    today, earlier = FakeStore(), FakeStore()
+    for i, record in enumerate(records):
+        today.put(record)
+        earlier.put(record, version if i % 2 else -1)
+    asked = [Asked(EUR, "1m", record["ts"]) for record in records]
+    answers = make_engine(earlier, lambda: model).score(asked)
+    assert answers == make_engine(today, lambda: model).score(asked)
+    assert [a.lineage.raw_offset for a in answers] == [1000, 1001, 1002, 1003]
 
 
 def test_redis_away_and_no_model_are_unavailable_until_they_are_back(store, model, monkeypatch):

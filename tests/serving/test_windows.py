@@ -82,6 +82,15 @@ def test_rows_that_stand_in_no_window_are_read_past(windowed, records):
     assert len(store.asked) == 2
 
 
+def test_windows_go_on_over_an_upgrade(windowed, records):
+    """Rows of an earlier schema version stand in the windows as they did when the stage read them."""
+    expected = published(windowed, records)
+    store = FakeStore()
+    for i, record in enumerate(records):
+        store.put(record, version=0 if i < len(records) - 2 else -1)
+    assert make_engine(store, lambda: windowed).score([Asked(EUR, "1m", None)]) == [expected[records[-1]["ts"]]]
+
+
 def test_redis_away_is_unavailable_for_windows_too(windowed, records):
     """With the store away, each request is UNAVAILABLE; an unknown symbol is NOT_FOUND."""
     store = filled(records)
