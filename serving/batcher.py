@@ -5,6 +5,7 @@ load rises, and the loop stays free for health and streams.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,11 @@ from typing import TypeVar
 
 import grpc
 
+from serving.aborts import FAULT
 from serving.engine import Answer
 from serving.requests import Asked, Failure
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -69,11 +73,10 @@ class Batcher:
                     run.append(one)
             try:
                 answers = await loop.run_in_executor(self._thread, self._score, [one for one, _ in run])
-            except Exception as e:  # noqa: BLE001 - a fault of ours must reach every caller, not end the runner
-                for _, future in run:
-                    if not future.done():
-                        future.set_exception(e)
-                continue
+            except Exception:
+                # A fault of ours must reach every caller, not end the runner.
+                LOG.exception("%d requests have no answer", len(run))
+                answers = [Failure(grpc.StatusCode.INTERNAL, FAULT)] * len(run)
             for (_, future), answer in zip(run, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

@@ -4,6 +4,7 @@ request -> engine's thread: Redis, decoding -> is a row missing there? -> anothe
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,19 +12,24 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
 
 from offline.features.rows import FeatureRows
-from offline.features.service import FeatureService, Found
+from offline.features.service import SYMBOLS_MAX, FeatureService, Found
 from processors.errors import ConfigError, PlatformError, RetryableError
 from schemas.features import FOUNDING_PACK
 from schemas.instruments import load_instruments
+from serving.aborts import FAULT
 from serving.batcher import Batcher
 from serving.records import iso
 
 HISTORY_THREADS = 4
 HISTORY_PENDING_MAX = 64
 """Requests that wait for history, some seconds of work; more are refused, not queued."""
+NAMED_MAX = 5
+"""Symbols that a refusal names."""
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Kind = Literal["invalid", "not_found", "away", "busy", "broken"]
+Kind = Literal["invalid", "not_found", "away", "busy", "broken", "fault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,14 @@ class FeatureEngine:
 
     async def answer(self, ask: Ask) -> FeatureAnswer | Refused:
         """Return the rows, or why there are none."""
+        n = len(set(ask.symbols))
+        if n > SYMBOLS_MAX:
+            # Before those that are no instruments are left out: a call that is too long is refused whatever it names.
+            return refusal_of(ConfigError("get_features", "symbols", n, f"1 to {SYMBOLS_MAX} in one call"), "invalid")
         unknown = _unknown(ask.symbols)
         known = [s for s in ask.symbols if s not in unknown]
         if ask.symbols and not known:
-            return Refused("not_found", "; ".join(unknown.values()), "request", "symbols", list(unknown))
+            return Refused("not_found", _some(unknown), "request", "symbols", list(unknown)[:NAMED_MAX])
         found = await self._batcher.in_thread(lambda: _guarded(lambda: self._first(ask, known)))
         if isinstance(found, Found):
             found = await self._complete(found)
@@ -140,6 +150,9 @@ def _guarded(call: Callable[[], T]) -> T | Refused:
         return Refused("away", str(e))
     except PlatformError as e:
         return Refused("broken", str(e))
+    except Exception:
+        LOG.exception("a feature request has no answer")
+        return Refused("fault", FAULT)
 
 
 def _unknown(symbols: Sequence[str]) -> dict[str, str]:
@@ -160,5 +173,11 @@ def _answer(found: FeatureRows, unknown: dict[str, str]) -> FeatureAnswer | Refu
     if len(found):
         return FeatureAnswer(found, missing)
     remedy = f"ask for another time or pack, or fill the history: mps features backfill --pack {pack_id}"
-    reasons = "; ".join(list(missing.values())[:5]) + ("" if len(missing) <= 5 else f" and {len(missing) - 5} more")
-    return Refused("not_found", f"{reasons}: {remedy}", "request", "symbols", list(found.symbols)[:5], remedy)
+    message = f"{_some(missing)}: {remedy}"
+    return Refused("not_found", message, "request", "symbols", list(found.symbols)[:NAMED_MAX], remedy)
+
+
+def _some(reasons: dict[str, str]) -> str:
+    """Return the first reasons, and how many more there are."""
+    more = len(reasons) - NAMED_MAX
+    return "; ".join(list(reasons.values())[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -1,13 +1,12 @@
 """The gRPC FeatureService of ``schemas/proto/features.proto``, beside the ScoreService on the same port."""
 
-from typing import Any, NoReturn
-
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from offline.features.packs import QUALITY
-from processors.errors import PlatformError
+from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
+from serving.aborts import Context, abort
 from serving.feature_engine import Ask, FeatureAnswer, FeatureEngine, Kind, Refused
 from serving.generated import features_pb2 as pb
 from serving.generated import features_pb2_grpc as pb_grpc
@@ -20,9 +19,8 @@ STATUS: dict[Kind, grpc.StatusCode] = {
     "away": grpc.StatusCode.UNAVAILABLE,
     "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "broken": grpc.StatusCode.DATA_LOSS,
+    "fault": grpc.StatusCode.INTERNAL,
 }
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class FeatureServicer(pb_grpc.FeatureServiceServicer):
@@ -35,23 +33,35 @@ class FeatureServicer(pb_grpc.FeatureServiceServicer):
         self, request: pb.GetFeaturesRequest, context: Context
     ) -> pb.GetFeaturesResponse:
         """Return the rows of some symbols."""
-        answer = await self._engine.answer(ask_of(request))
+        try:
+            ask = ask_of(request)
+        except ConfigError as e:
+            await abort(context, STATUS["invalid"], str(e))
+        answer = await self._engine.answer(ask)
         if isinstance(answer, Refused):
-            await _abort(context, answer)
+            await abort(context, STATUS[answer.kind], answer.message)
         return message_of(answer)
 
 
 def ask_of(request: pb.GetFeaturesRequest) -> Ask:
-    """Return what a message asks, its empty fields as they are meant."""
-    as_of_ns = _nanoseconds(request.as_of) if request.HasField("as_of") else None
-    known_by_ns = _nanoseconds(request.known_by) if request.HasField("known_by") else None
+    """Return what a message asks, its empty fields as they are meant.
+
+    Raises
+    ------
+    ConfigError
+        A time in it is none.
+    """
+    as_of_ns = _nanoseconds("as_of", request.as_of) if request.HasField("as_of") else None
+    known_by_ns = _nanoseconds("known_by", request.known_by) if request.HasField("known_by") else None
     return Ask(
         list(request.symbol_ids), as_of_ns, request.pack_id or FOUNDING_PACK, request.time_horizon or "1m",
         request.rows or 1, known_by_ns,
     )  # fmt: skip
 
 
-def _nanoseconds(time: Timestamp) -> int:
+def _nanoseconds(field: str, time: Timestamp) -> int:
+    if not 0 <= time.nanos < 1_000_000_000:
+        raise ConfigError("GetFeatures", f"{field}.nanos", time.nanos, "0 to 999999999")
     return time.seconds * 1_000_000_000 + time.nanos
 
 
@@ -83,8 +93,3 @@ def message_of(answer: FeatureAnswer) -> pb.GetFeaturesResponse:
         pack_id=pack.pack_id, pack_hash=pack.hash, time_horizon=found.tf, feature_names=pack.names, rows=vectors,
         missing=[pb.MissingSymbol(symbol_id=s, reason=why) for s, why in answer.missing.items()],
     )  # fmt: skip
-
-
-async def _abort(context: Context, refused: Refused) -> NoReturn:
-    await context.abort(STATUS[refused.kind], refused.message)
-    raise PlatformError(refused.message)

@@ -5,19 +5,20 @@ GET /v1/packs          GET /v1/packs/core_value_v1          GET /v1/openapi.json
 """
 
 import json
+import logging
 import math
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import yaml
 from aiohttp import web
 
 from offline.features.packs import FLAGS, QUALITY, load_view
 from offline.features.times import parse_time
 from processors.errors import ConfigError
-from schemas.features import FOUNDING_PACK, PACKS_YAML
+from schemas.features import FOUNDING_PACK, packs_file
+from serving.aborts import FAULT
 from serving.config import ServeConfig
 from serving.feature_engine import Ask, FeatureAnswer, FeatureEngine, Kind, Refused, refusal_of
 from serving.feature_openapi import describe
@@ -25,7 +26,10 @@ from serving.records import iso
 
 PORT = 18125
 """Beside those of the warehouse (18123) and of the pages of freshness (18124)."""
-STATUS: dict[Kind, int] = {"invalid": 400, "not_found": 404, "away": 503, "busy": 503, "broken": 500}
+LINE_BYTES_MAX = 64 << 10
+"""Longest address: the thousand symbols that a request may have are 60 characters each."""
+STATUS: dict[Kind, int] = {"invalid": 400, "not_found": 404, "away": 503, "busy": 503, "broken": 500, "fault": 500}
+LOG = logging.getLogger(__name__)
 QUERY = ("symbols", "as_of", "pack", "time_horizon", "rows", "known_by")
 
 
@@ -69,7 +73,7 @@ class FeatureRest:
                 web.get("/health", _health),
             ]
         )
-        self._runner = web.AppRunner(site, access_log=None)
+        self._runner = web.AppRunner(site, access_log=None, max_line_size=LINE_BYTES_MAX)
         await self._runner.setup()
         at = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
         try:
@@ -123,6 +127,8 @@ def ask_of(request: web.Request) -> Ask:
     for name in query:
         if name not in QUERY:
             raise ConfigError("/v1/features", name, query[name], f"one of {', '.join(QUERY)}")
+        if name != "symbols" and len(query.getall(name)) > 1:
+            raise ConfigError("/v1/features", name, query.getall(name), "given once")
     symbols = [s for text in query.getall("symbols", []) for s in text.split(",")]
     if not symbols:
         raise ConfigError("/v1/features", "symbols", "", "symbols with commas between them: symbols=EURUSD:FX,AIG:US")
@@ -170,9 +176,8 @@ def answer_of(answer: FeatureAnswer) -> dict[str, Any]:
 
 def packs() -> list[dict[str, Any]]:
     """Return every pack of the catalog: id, hash, meaning and number of features."""
-    named = yaml.safe_load(PACKS_YAML.read_text())["packs"]
     found = []
-    for pack_id, told in named.items():
+    for pack_id, told in packs_file().items():
         view = load_view(pack_id)
         found.append({"pack_id": pack_id, "hash": view.hash, "meaning": told["meaning"], "n_features": len(view.names)})
     return found
@@ -187,9 +192,8 @@ def pack(pack_id: str) -> dict[str, Any]:
         There is no such pack.
     """
     view = load_view(pack_id)
-    told = yaml.safe_load(PACKS_YAML.read_text())["packs"][pack_id]
     features = [asdict(f) for f in view.pack.features]
-    return {"pack_id": pack_id, "hash": view.hash, "meaning": told["meaning"], "features": features}
+    return {"pack_id": pack_id, "hash": view.hash, "meaning": packs_file()[pack_id]["meaning"], "features": features}
 
 
 async def _packs(_: web.Request) -> web.Response:
@@ -219,7 +223,13 @@ async def _errors(request: web.Request, handler: Callable[[web.Request], Any]) -
     except ConfigError as e:
         return _refusal(refusal_of(e, "invalid"))
     except web.HTTPException as e:
-        return _json({"error": {"message": f"{request.method} {request.path}: {e.reason}"}}, e.status)
+        told = _json({"error": {"message": f"{request.method} {request.path}: {e.reason}"}}, e.status)
+        # What a 405 must say.
+        told.headers.update({name: e.headers[name] for name in ("Allow",) if name in e.headers})
+        return told
+    except Exception:
+        LOG.exception("%s %s has no answer", request.method, request.path)
+        return _refusal(Refused("fault", FAULT))
     return response
 
 

@@ -4,6 +4,7 @@ Served by ``grpc.aio``: streams and watchers hold no thread, and one thread scor
 """
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,10 +18,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from offline.features.service import FeatureService
-from processors.errors import ConfigError, PlatformError
+from processors.errors import ConfigError
 from processors.score.config import ScoreConfig
 from processors.score.model import load_model
 from processors.sinks.redis_store import RedisStore
+from serving.aborts import FAULT, Context, abort
 from serving.batcher import Batcher
 from serving.config import ServeConfig
 from serving.engine import ScoreEngine
@@ -40,7 +42,7 @@ REDIS_TIMEOUT_S = 1.0
 MESSAGE_BYTES_MAX = 1 << 20
 """A full batch has 60 kB."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
+LOG = logging.getLogger(__name__)
 
 
 class ScoreServicer(pb_grpc.ScoreServiceServicer):
@@ -211,7 +213,12 @@ class ScoreServer:
 
     async def _look(self) -> None:
         """Tell the health of each service; that of the whole is the ScoreService's."""
-        failure = await self._batcher.in_thread(self.engine.ready)
+        try:
+            failure = await self._batcher.in_thread(self.engine.ready)
+        except Exception:
+            # Whatever it is: were the watch to end with it, health would tell the last state for ever.
+            LOG.exception("whether a score could be made is not known")
+            failure = Failure(grpc.StatusCode.INTERNAL, FAULT)
         ready = {"": failure is None, SERVICE: failure is None}
         if self.features:
             ready[FEATURES] = await self.features.ready()
@@ -247,8 +254,7 @@ async def _forward(stream: SignalStream, context: Context) -> None:
 
 
 async def _abort(context: Context, failure: Failure) -> NoReturn:
-    await context.abort(failure.code, failure.message)
-    raise PlatformError(failure.message)
+    await abort(context, failure.code, failure.message)
 
 
 def _item(answer: pb.Signal | Failure) -> pb.ScoreItem:

@@ -2,6 +2,8 @@
 
 import math
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import grpc
@@ -12,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from offline.features.packs import load_view
 from offline.features.service import FeatureService
 from schemas.features import FOUNDING_PACK
+from serving.aborts import FAULT, MESSAGE_BYTES_MAX
 from serving.client import check_health
 from serving.feature_grpc import SERVICE
 from serving.feature_openapi import describe
@@ -150,6 +153,80 @@ def test_a_refused_call_has_its_status(doors, request_, code, words):
     assert words in message
 
 
+def test_a_refusal_fits_into_the_header_that_carries_it(doors):
+    """Whatever is asked, its own status arrives: the message names five symbols, and ends where the header does."""
+    channel, address = doors
+    named = [f"SYM{i:04d}:US" for i in range(1000)]
+    code, message = refused(channel, symbols=named)
+    assert (code, message.count("is no instrument")) == (grpc.StatusCode.NOT_FOUND, 5)
+    assert message.endswith(" and 995 more")
+    for odd in ("x" * 50_000, "€\n" * 9_000):
+        code, message = refused(channel, pack_id=odd)
+        assert (code, message[-3:]) == (grpc.StatusCode.INVALID_ARGUMENT, "...")
+        assert len(message.encode()) <= MESSAGE_BYTES_MAX + 3
+        assert refused(channel, time_horizon=odd)[0] is grpc.StatusCode.INVALID_ARGUMENT
+    status, body = get(address, "/v1/features", symbols=",".join(named))
+    assert (status, body["error"]["value"]) == (404, named[:5])
+
+
+def test_more_symbols_than_a_call_may_have_are_refused_whatever_they_are(doors):
+    """1001 symbols are refused by their number, known or not; one that is named twice counts once."""
+    channel, _ = doors
+    for symbols in ([f"S{i}" for i in range(1001)], ["EURUSD:FX", *(f"S{i}" for i in range(1000))]):
+        code, message = refused(channel, symbols=symbols)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert message.startswith("get_features: symbols is 1001: 1 to 1000")
+    assert len(ask(channel, ["EURUSD:FX"] * 1001).rows) == 1
+
+
+@pytest.mark.parametrize("nanos", [-1, 1_000_000_000])
+@pytest.mark.parametrize("field", ["as_of", "known_by"])
+def test_a_time_whose_nanoseconds_are_none_is_refused(doors, field, nanos):
+    """Nanoseconds below 0, or of a second and more, are INVALID_ARGUMENT: they would stand for another time."""
+    time = Timestamp(seconds=TS0_NS // 10**9 + 600, nanos=nanos)
+    code, message = refused(doors[0], **{field: time})
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert f"{field}.nanos is {nanos}: 0 to 999999999" in message
+
+
+def test_what_is_named_twice_in_an_address_is_refused(doors):
+    """A second value of a key is refused, not left out; symbols may be named in several parts."""
+    address = doors[1]
+    path = "/v1/features?symbols=EURUSD:FX&symbols=NZDUSD:FX"
+    assert len(get(address, path)[1]["rows"]) == 2
+    for more in ("&rows=1&rows=3", "&as_of=1399291200000000000&as_of=1399291200000000000"):
+        status, body = get(address, path + more)
+        assert (status, body["error"]["remedy"]) == (400, "given once")
+
+
+def test_a_fault_of_ours_is_told_as_one_and_says_nothing_of_the_inside(doors, stores, caplog, monkeypatch):
+    """An error that nobody foresaw is INTERNAL, and 500 as JSON; its text is in the log alone, and health goes on."""
+    channel, address = doors
+
+    def broken(*_):
+        raise ZeroDivisionError("inside /srv/secret")
+
+    monkeypatch.setattr(stores[0], "newest", broken)
+    assert refused(channel) == (grpc.StatusCode.INTERNAL, FAULT)
+    assert get(address, "/v1/features", symbols="EURUSD:FX") == (500, {"error": {"message": FAULT}})
+    monkeypatch.setattr("serving.feature_rest.packs", broken)
+    assert get(address, "/v1/packs") == (500, {"error": {"message": FAULT}})
+    assert "inside /srv/secret" in caplog.text
+    assert _state_within(channel, "NOT_SERVING", 5)
+    monkeypatch.undo()
+    assert _state_within(channel, "SERVING", 5)
+
+
+def _state_within(channel, state, seconds):
+    """Return whether the service tells a state within some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check_health(channel, SERVICE).state == state:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_a_store_that_is_away_is_named(doors, stores):
     """A store that is away is named with 503 and UNAVAILABLE; what another one has is still served."""
     channel, address = doors
@@ -195,6 +272,10 @@ def test_every_path_is_described_and_every_described_path_answers(doors):
     row = get(doors[1], "/v1/features", symbols="EURUSD:FX")[1]["rows"][0]
     assert set(schemas["Row"]["required"]) == set(row)
     assert get(doors[1], "/v2/features") == (404, {"error": {"message": "GET /v2/features: Not Found"}})
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{doors[1]}/v1/features", data=b"", timeout=10)  # noqa: S310 - our own server
+    with error.value as e:
+        assert (e.code, e.headers["Allow"]) == (405, "GET,HEAD")
 
 
 def test_health_and_reflection_know_the_service(doors, stores):
@@ -205,8 +286,4 @@ def test_health_and_reflection_know_the_service(doors, stores):
     (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     assert SERVICE in {s.name for s in answer.list_services_response.service}
     stores[0].away = True
-    for _ in range(100):
-        if check_health(channel, SERVICE).state == "NOT_SERVING":
-            break
-        time.sleep(0.1)
-    assert check_health(channel, SERVICE).state == "NOT_SERVING"
+    assert _state_within(channel, "NOT_SERVING", 10)

@@ -14,6 +14,7 @@ from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from processors.errors import ConfigError
+from serving.aborts import FAULT
 from serving.generated import score_pb2 as pb
 from serving.generated import score_pb2_grpc as pb_grpc
 from serving.messages import timestamp
@@ -142,7 +143,7 @@ def test_a_fault_of_ours_reaches_the_caller_and_the_next_is_served(serve, store,
     score, faults = engine.score, [ZeroDivisionError("planted")]
     engine.score = lambda asked: score(asked) if not faults else (_ for _ in ()).throw(faults.pop())
     served = serve(engine)
-    assert refused(served)[0] == "UNKNOWN"
+    assert refused(served) == ("INTERNAL", FAULT)
     assert ask(served).symbol_id == EUR
 
 

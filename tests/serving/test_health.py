@@ -66,6 +66,19 @@ def test_g2_a_registered_name_has_a_status(serve, store, model):
     assert check(served, SERVICE).status == SERVING
 
 
+def test_a_fault_while_looking_is_not_serving_and_the_watch_goes_on(serve, store, model):
+    """An error that nobody foresaw does not end the watch over health: it is NOT_SERVING until it is gone."""
+    engine = make_engine(store, lambda: model)
+    faults, ready = [ZeroDivisionError("planted")], engine.ready
+    engine.ready = lambda: (_ for _ in ()).throw(faults[0]) if faults else ready()
+    served = serve(engine)
+    assert check(served, SERVICE).status == NOT_SERVING
+    _, states = watch(served, SERVICE)
+    assert states.get(timeout=5) == NOT_SERVING
+    faults.clear()
+    assert states.get(timeout=5) == SERVING
+
+
 def test_g3_an_unknown_name_is_not_found(served):
     """Check of a name that is not registered is NOT_FOUND."""
     with pytest.raises(grpc.RpcError) as e:
