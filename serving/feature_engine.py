@@ -1,11 +1,12 @@
 """Feature requests of both doors, gRPC and REST: checked, answered in the right thread, refused with a reason.
 
 request -> engine's thread: Redis, decoding -> is a row missing there? -> another thread: ClickHouse, back-fills
+-> many rows? -> that thread too: the message, or the text
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -23,6 +24,10 @@ from serving.records import iso
 HISTORY_THREADS = 4
 HISTORY_PENDING_MAX = 64
 """Requests that wait for history, some seconds of work; more are refused, not queued."""
+READS_PENDING_MAX = 256
+"""Requests that wait for the newest rows, half a second of work: scores wait in the same line."""
+CELLS_AT_ONCE = 5_000
+"""Values of an answer that is written in the event loop, some milliseconds; of a longer one all others would wait."""
 NAMED_MAX = 5
 """Symbols that a refusal names."""
 
@@ -90,10 +95,11 @@ class FeatureEngine:
     def __init__(self, service: FeatureService, batcher: Batcher) -> None:
         self._service, self._batcher = service, batcher
         self._history = ThreadPoolExecutor(HISTORY_THREADS, thread_name_prefix="features")
-        self._pending = 0
+        self._reads = _Line("the newest rows", READS_PENDING_MAX)
+        self._asides = _Line("history, or for an answer of many rows", HISTORY_PENDING_MAX)
 
-    async def answer(self, ask: Ask) -> FeatureAnswer | Refused:
-        """Return the rows, or why there are none."""
+    async def answer(self, ask: Ask, told: Callable[[FeatureAnswer], T]) -> T | Refused:
+        """Return the rows as ``told`` puts them, or why there are none."""
         n = len(set(ask.symbols))
         if n > SYMBOLS_MAX:
             # Before those that are no instruments are left out: a call that is too long is refused whatever it names.
@@ -102,10 +108,19 @@ class FeatureEngine:
         known = [s for s in ask.symbols if s not in unknown]
         if ask.symbols and not known:
             return Refused("not_found", _some(unknown), "request", "symbols", list(unknown)[:NAMED_MAX])
-        found = await self._batcher.in_thread(lambda: _guarded(lambda: self._first(ask, known)))
-        if isinstance(found, Found):
-            found = await self._complete(found)
-        return found if isinstance(found, Refused) else _answer(found, unknown)
+        found = await self._reads.through(
+            lambda: self._batcher.in_thread(lambda: _guarded(lambda: self._first(ask, known)))
+        )
+        if isinstance(found, Refused):
+            return found
+
+        def answered() -> T | Refused:
+            return _guarded(lambda: _told(self._whole(found), unknown, told))
+
+        if isinstance(found, FeatureRows) and found.rows.values.size <= CELLS_AT_ONCE:
+            return answered()
+        loop = asyncio.get_running_loop()
+        return await self._asides.through(lambda: loop.run_in_executor(self._history, answered))
 
     async def ready(self) -> bool:
         """Return whether the store of the newest rows answers."""
@@ -122,16 +137,26 @@ class FeatureEngine:
         found = service.live(request)
         return found if service.needs_history(found) else service.complete(found)
 
-    async def _complete(self, found: Found) -> FeatureRows | Refused:
-        if self._pending >= HISTORY_PENDING_MAX:
-            message = f"{self._pending} requests wait for history, limit {HISTORY_PENDING_MAX}: try again later"
+    def _whole(self, found: FeatureRows | Found) -> FeatureRows:
+        return self._service.complete(found) if isinstance(found, Found) else found
+
+
+class _Line:
+    """Requests that wait for the same threads; more than so many are refused."""
+
+    def __init__(self, waits_for: str, limit: int) -> None:
+        self._waits_for, self._limit, self._n = waits_for, limit, 0
+
+    async def through(self, start: Callable[[], Awaitable[T]]) -> T | Refused:
+        """Return what comes of a call, unless too many wait."""
+        if self._n >= self._limit:
+            message = f"{self._n} requests wait for {self._waits_for}, limit {self._limit}: try again later"
             return Refused("busy", message)
-        self._pending += 1
+        self._n += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._history, lambda: _guarded(lambda: self._service.complete(found)))
+            return await start()
         finally:
-            self._pending -= 1
+            self._n -= 1
 
 
 def refusal_of(error: ConfigError, kind: Kind) -> Refused:
@@ -159,6 +184,11 @@ def _unknown(symbols: Sequence[str]) -> dict[str, str]:
     """Return the symbols that are no instruments, each with the reason."""
     known = load_instruments().by_symbol
     return {s: f"{s[:64]} is no instrument" for s in symbols if s and s not in known}
+
+
+def _told(found: FeatureRows, unknown: dict[str, str], told: Callable[[FeatureAnswer], T]) -> T | Refused:
+    answer = _answer(found, unknown)
+    return answer if isinstance(answer, Refused) else told(answer)
 
 
 def _answer(found: FeatureRows, unknown: dict[str, str]) -> FeatureAnswer | Refused:

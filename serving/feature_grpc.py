@@ -37,10 +37,10 @@ class FeatureServicer(pb_grpc.FeatureServiceServicer):
             ask = ask_of(request)
         except ConfigError as e:
             await abort(context, STATUS["invalid"], str(e))
-        answer = await self._engine.answer(ask)
+        answer = await self._engine.answer(ask, message_of)
         if isinstance(answer, Refused):
             await abort(context, STATUS[answer.kind], answer.message)
-        return message_of(answer)
+        return answer
 
 
 def ask_of(request: pb.GetFeaturesRequest) -> Ask:
@@ -73,23 +73,22 @@ def message_of(answer: FeatureAnswer) -> pb.GetFeaturesResponse:
     """Return an answer as a message."""
     found = answer.rows
     rows, pack = found.rows, found.pack
-    # Lists of Python's own numbers: those of NumPy are made anew at each access.
-    values = rows.values.T.tolist()
-    quality = rows.quality.T.tolist()
-    vectors = []
+    response = pb.GetFeaturesResponse(
+        pack_id=pack.pack_id, pack_hash=pack.hash, time_horizon=found.tf, feature_names=pack.names,
+        missing=[pb.MissingSymbol(symbol_id=s, reason=why) for s, why in answer.missing.items()],
+    )  # fmt: skip
+    # Row by row, and in its place at once: other threads have their turn between two rows of many.
     places = zip(rows.symbol.tolist(), rows.ts_ns.tolist(), rows.known_ns.tolist(), strict=True)
     for i, (symbol, ts_ns, known_ns) in enumerate(places):
-        vector = pb.FeatureVector(
-            symbol_id=found.symbols[symbol], ts=_timestamp(ts_ns), known_at=_timestamp(known_ns), values=values[i],
-            warm=bool(found.warm[i]), age_ms=float(found.age_ms[i]), stale=bool(found.stale[i]),
+        # Lists of Python's own numbers: those of NumPy are made anew at each access.
+        vector = response.rows.add(
+            symbol_id=found.symbols[symbol], ts=_timestamp(ts_ns), known_at=_timestamp(known_ns),
+            values=rows.values[:, i].tolist(), warm=bool(found.warm[i]), age_ms=float(found.age_ms[i]),
+            stale=bool(found.stale[i]),
         )  # fmt: skip
-        told = dict(zip(QUALITY, quality[i], strict=True))
+        told = dict(zip(QUALITY, rows.quality[:, i].tolist(), strict=True))
         vector.quality.stale, vector.quality.gap = told["stale"] > 0, told["gap"] > 0
         vector.quality.outlier_frac, vector.quality.n_src = told["outlier_frac"], told["n_src"]
         if told["lat_ms"] == told["lat_ms"]:
             vector.quality.lat_ms = told["lat_ms"]
-        vectors.append(vector)
-    return pb.GetFeaturesResponse(
-        pack_id=pack.pack_id, pack_hash=pack.hash, time_horizon=found.tf, feature_names=pack.names, rows=vectors,
-        missing=[pb.MissingSymbol(symbol_id=s, reason=why) for s, why in answer.missing.items()],
-    )  # fmt: skip
+    return response

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from offline.features.packs import FLAGS, QUALITY, load_view
+from offline.features.rows import FeatureRows
 from offline.features.times import parse_time
 from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK, packs_file
@@ -90,8 +91,10 @@ class FeatureRest:
             await self._runner.cleanup()
 
     async def _features(self, request: web.Request) -> web.Response:
-        answer = await self._engine.answer(ask_of(request))
-        return _refusal(answer) if isinstance(answer, Refused) else _json(answer_of(answer))
+        answer = await self._engine.answer(ask_of(request), body_of)
+        if isinstance(answer, Refused):
+            return _refusal(answer)
+        return web.Response(body=answer, content_type="application/json", charset="utf-8")
 
 
 def tls_context(config: ServeConfig) -> ssl.SSLContext | None:
@@ -141,36 +144,37 @@ def ask_of(request: web.Request) -> Ask:
     )
 
 
-def answer_of(answer: FeatureAnswer) -> dict[str, Any]:
-    """Return an answer as JSON has it: features by name, null where a feature is."""
+def body_of(answer: FeatureAnswer) -> bytes:
+    """Return an answer as JSON: features by name, null where a feature is.
+
+    Written row by row: other threads have their turn between two rows of many, and never are all of them objects.
+    """
     found = answer.rows
-    rows, names = found.rows, found.pack.names
-    out = []
-    values, quality = rows.values.T.tolist(), rows.quality.T.tolist()
-    for i, symbol in enumerate(rows.symbol.tolist()):
-        told = {
-            name: v > 0 if name in FLAGS else _number(v) for name, v in zip(QUALITY, quality[i], strict=True)
-        }  # fmt: skip
-        out.append(
-            {
-                "symbol_id": found.symbols[symbol],
-                "ts": iso(int(rows.ts_ns[i])),
-                "known_at": iso(int(rows.known_ns[i])),
-                "features": dict(zip(names, map(_number, values[i]), strict=True)),
-                "warm": bool(found.warm[i]),
-                "age_ms": float(found.age_ms[i]),
-                "stale": bool(found.stale[i]),
-                "quality": told,
-            }
-        )
-    return {
+    head = {
         "pack_id": found.pack.pack_id,
         "pack_hash": found.pack.hash,
         "time_horizon": found.tf,
         "as_of": None if found.as_of_ns is None else iso(found.as_of_ns),
         "known_by": None if found.known_by_ns is None else iso(found.known_by_ns),
-        "rows": out,
-        "missing": [{"symbol_id": s, "reason": why} for s, why in answer.missing.items()],
+    }
+    tail = {"missing": [{"symbol_id": s, "reason": why} for s, why in answer.missing.items()]}
+    rows = ", ".join(_text(_row(found, i)) for i in range(len(found)))
+    return f'{_text(head)[:-1]}, "rows": [{rows}], {_text(tail)[1:]}'.encode()
+
+
+def _row(found: FeatureRows, i: int) -> dict[str, Any]:
+    """Return one row of an answer."""
+    rows = found.rows
+    quality = zip(QUALITY, rows.quality[:, i].tolist(), strict=True)
+    return {
+        "symbol_id": found.symbols[int(rows.symbol[i])],
+        "ts": iso(int(rows.ts_ns[i])),
+        "known_at": iso(int(rows.known_ns[i])),
+        "features": dict(zip(found.pack.names, map(_number, rows.values[:, i].tolist()), strict=True)),
+        "warm": bool(found.warm[i]),
+        "age_ms": float(found.age_ms[i]),
+        "stale": bool(found.stale[i]),
+        "quality": {name: v > 0 if name in FLAGS else _number(v) for name, v in quality},
     }
 
 
@@ -250,5 +254,8 @@ def _number(value: float) -> float | str | None:
 
 
 def _json(body: Any, status: int = 200) -> web.Response:
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, default=str)
-    return web.Response(text=text, status=status, content_type="application/json")
+    return web.Response(text=_text(body), status=status, content_type="application/json")
+
+
+def _text(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, default=str)
