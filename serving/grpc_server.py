@@ -93,6 +93,8 @@ class ScoreServicer(pb_grpc.ScoreServiceServicer):
             behind_max_s=config.stream_behind_max_s,
         )
         self._streams.add(stream)
+        # Not when its client leaves: with the broker away, each would leave a consumer behind for seconds.
+        stream.left.add_done_callback(lambda _: self._streams.discard(stream))
         # Beside it, since a write to a client that does not read waits for ever.
         forwarding = asyncio.create_task(_forward(stream, context))
         try:
@@ -101,7 +103,6 @@ class ScoreServicer(pb_grpc.ScoreServiceServicer):
         finally:
             forwarding.cancel()
             stream.close()
-            self._streams.discard(stream)
         if stream.ended.done():
             await _abort(context, stream.ended.result())
         await forwarding

@@ -94,7 +94,7 @@ class SignalReader:
 
 
 class SignalStream:
-    """Signals for one client. ``ended`` is done when no more can come, and says why.
+    """Signals for one client. ``ended`` is done when no more can come, and says why; ``left`` once it holds no thread.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ class SignalStream:
         self._taken = threading.Event()
         self._stopped = threading.Event()
         self.ended: asyncio.Future[Failure] = self._loop.create_future()
+        self.left: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._read, name="signals", daemon=True)
         self._thread.start()
 
@@ -153,6 +154,7 @@ class SignalStream:
             failure = Failure(grpc.StatusCode.INTERNAL, f"{topic}: {type(e).__name__}: {e}")
         if failure is not None:
             self._post(functools.partial(self.end, failure))
+        self._post(functools.partial(self.left.set_result, None))
 
     def _follow(self, tail: TopicTail) -> Failure | None:
         """Hand on signals until the stream is closed; return why it ends at once: the client is too slow."""

@@ -130,16 +130,21 @@ class TopicTail:
         records = []
         for message in self.consumer.consume(n, timeout_s):
             error = message.error()
-            place = self.places[message.partition() or 0]
-            offset = message.offset()
             if error is None:
                 records.append(message)
+                place = self._place(message)
+                offset = message.offset()
                 place.next = (offset if offset is not None else place.next) + 1
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
+                place = self._place(message)
                 place.next = max(place.next, place.end)
+            # Of a partition, or of none: then it is the consumer's.
             elif not error.retriable() and error.code() != KafkaError._TRANSPORT:  # noqa: SLF001 - likewise
                 raise RetryableError(f"{self.topic}: {error.str()}")
         return records
+
+    def _place(self, message: Message) -> Place:
+        return self.places[message.partition() or 0]
 
     def close(self) -> None:
         """Leave."""

@@ -147,6 +147,20 @@ def test_a_fault_of_ours_reaches_the_caller_and_the_next_is_served(serve, store,
     assert ask(served).symbol_id == EUR
 
 
+def test_streams_that_are_given_up_keep_their_places_until_their_threads_end(serve, store, model):
+    """With the broker away, callers that come and go hold no more threads than there are places."""
+    served = serve(make_engine(store, lambda: model), streams_max=2)
+    stub = pb_grpc.ScoreServiceStub(served.channel)
+    for _ in range(6):
+        call = stub.StreamSignals(pb.StreamSignalsRequest(), timeout=5)
+        time.sleep(0.05)
+        call.cancel()
+    assert sum(thread.name == "signals" for thread in threading.enumerate()) <= 2
+    with pytest.raises(grpc.RpcError, match="2 clients stream, limit 2") as e:
+        next(stub.StreamSignals(pb.StreamSignalsRequest(), timeout=5))
+    assert e.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 def test_reflection_names_the_service_and_its_file(served):
     """A caller without our .proto files finds the service and its methods."""
     stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
