@@ -41,6 +41,9 @@ REDIS_TIMEOUT_S = 1.0
 """A loopback answer takes 0.1 ms; a caller of a latency service does not wait for seconds."""
 MESSAGE_BYTES_MAX = 1 << 20
 """A full batch has 60 kB."""
+KEEPALIVE_MS = 20_000
+"""How long a silent caller is left alone, and how long it may take to say that it is there: one whose machine is gone
+says nothing for ever, and would keep its place among the streams."""
 
 LOG = logging.getLogger(__name__)
 
@@ -140,6 +143,12 @@ class ScoreServer:
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 # Two servers on one port would share callers between them without a word.
                 ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                # The first alone waits a minute for the answer.
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+                ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
+                # However long a stream has no signal.
+                ("grpc.http2.max_pings_without_data", 0),
             ]
         )
         pb_grpc.add_ScoreServiceServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]

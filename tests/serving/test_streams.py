@@ -1,5 +1,7 @@
 """Signals as a stream, from a real broker."""
 
+import contextlib
+import socket
 import threading
 import time
 
@@ -238,6 +240,54 @@ def test_wrong_wishes_too_many_streams_and_a_missing_topic(
     served = serve(make_engine(store, lambda: model), bootstrap_servers=bootstrap_servers, topic_prefix="absent.")
     name, details = code()
     assert name == "FAILED_PRECONDITION", details
+
+
+class Line:
+    """A way to a server that can be cut so that neither side is told, as by a machine that loses its power."""
+
+    def __init__(self, port):
+        self.cut, self._port = threading.Event(), port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                ends = self._listener.accept()[0], socket.create_connection(("127.0.0.1", self._port))
+                for one, other in (ends, ends[::-1]):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one, other):
+        with contextlib.suppress(OSError), one, other:
+            while data := one.recv(65536):
+                if self.cut.is_set():
+                    threading.Event().wait(20)
+                other.sendall(data)
+
+    def close(self):
+        """Take no more connections."""
+        self._listener.close()
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_client_whose_machine_is_gone_leaves_its_place(streaming, monkeypatch):
+    """A silent client that no longer answers is let go, though its connection was never closed; one that does stays."""
+    monkeypatch.setattr("serving.grpc_server.KEEPALIVE_MS", 1000)
+    served = streaming()
+    here = follow(served)
+    here.initial_metadata()
+    line = Line(served.server.port)
+    with grpc.insecure_channel(line.address) as channel, contextlib.closing(line):
+        gone = pb_grpc.ScoreServiceStub(channel).StreamSignals(pb.StreamSignalsRequest(), timeout=60)
+        gone.initial_metadata()
+        assert len(served.server._servicer._streams) == 2
+        line.cut.set()
+        deadline = time.monotonic() + 15
+        while len(served.server._servicer._streams) == 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(served.server._servicer._streams) == 1
+        assert here.is_active()
 
 
 @pytest.mark.usefixtures("publisher")
