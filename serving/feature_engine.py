@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
 
 from offline.features.rows import FeatureRows
-from offline.features.service import SYMBOLS_MAX, FeatureService, Found
+from offline.features.service import SYMBOLS_MAX, FeatureService, Found, Request
 from processors.errors import ConfigError, PlatformError, RetryableError
 from schemas.features import FOUNDING_PACK
 from schemas.instruments import load_instruments
@@ -108,9 +108,7 @@ class FeatureEngine:
         known = [s for s in ask.symbols if s not in unknown]
         if ask.symbols and not known:
             return Refused("not_found", _some(unknown), "request", "symbols", list(unknown)[:NAMED_MAX])
-        found = await self._reads.through(
-            lambda: self._batcher.in_thread(lambda: _guarded(lambda: self._first(ask, known)))
-        )
+        found = await self._reads.through(lambda: self._batcher.in_thread(lambda: self._first(ask, known)))
         if isinstance(found, Refused):
             return found
 
@@ -130,12 +128,16 @@ class FeatureEngine:
         """End the threads."""
         self._history.shutdown(wait=True, cancel_futures=True)
 
-    def _first(self, ask: Ask, known: Sequence[str]) -> FeatureRows | Found:
+    def _first(self, ask: Ask, known: Sequence[str]) -> FeatureRows | Found | Refused:
         """Return the answer where the newest store has it, else what it has."""
         service = self._service
-        request = service.request(known, ask.as_of_ns, ask.pack_id, ask.time_horizon, ask.rows, ask.known_by_ns)
-        found = service.live(request)
-        return found if service.needs_history(found) else service.complete(found)
+        asked = (ask.as_of_ns, ask.pack_id, ask.time_horizon, ask.rows, ask.known_by_ns)
+        request = _guarded(lambda: service.request(known, *asked), wrong="invalid")
+        return request if isinstance(request, Refused) else _guarded(lambda: self._live(request))
+
+    def _live(self, request: Request) -> FeatureRows | Found:
+        found = self._service.live(request)
+        return found if self._service.needs_history(found) else self._service.complete(found)
 
     def _whole(self, found: FeatureRows | Found) -> FeatureRows:
         return self._service.complete(found) if isinstance(found, Found) else found
@@ -165,12 +167,18 @@ def refusal_of(error: ConfigError, kind: Kind) -> Refused:
     return Refused(kind, str(error).replace(error.where, where), where, error.key, error.value, error.remedy)
 
 
-def _guarded(call: Callable[[], T]) -> T | Refused:
-    """Return what a call gives, an error as a refusal."""
+def _guarded(call: Callable[[], T], wrong: Kind = "away") -> T | Refused:
+    """Return what a call gives, an error as a refusal.
+
+    Parameters
+    ----------
+    wrong
+        Whose a wrong setting is: the request's, or that of a store, which is as good as away until it is mended.
+    """
     try:
         return call()
     except ConfigError as e:
-        return refusal_of(e, "invalid")
+        return refusal_of(e, wrong)
     except RetryableError as e:
         return Refused("away", str(e))
     except PlatformError as e:

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from offline.features.packs import load_view
 from offline.features.service import FeatureService
+from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
 from serving.aborts import FAULT, MESSAGE_BYTES_MAX
 from serving.client import check_health
@@ -241,6 +242,20 @@ def test_a_store_that_is_away_is_named(doors, stores):
     )
     stores[1].away = False
     assert len(ask(channel).rows) == 2
+
+
+def test_a_store_that_is_not_set_up_is_no_fault_of_the_request(doors, stores, monkeypatch):
+    """Where the tables of a store are missing, the service says what to do, and does not blame the argument."""
+
+    def empty(*_):
+        raise ConfigError("ClickHouse", "tables", "missing", "fill the warehouse with `mps sink`")
+
+    monkeypatch.setattr(stores[1], "newest", empty)
+    code, message = refused(doors[0], symbols=["AIG:US"])
+    assert (code, "mps sink" in message) == (grpc.StatusCode.UNAVAILABLE, True)
+    status, body = get(doors[1], "/v1/features", symbols="AIG:US")
+    assert (status, body["error"]["key"]) == (503, "tables")
+    assert len(ask(doors[0]).rows) == 2
 
 
 def test_packs_are_listed_with_their_rows(doors):
