@@ -29,6 +29,9 @@ PORT = 18125
 """Beside those of the warehouse (18123) and of the pages of freshness (18124)."""
 LINE_BYTES_MAX = 64 << 10
 """Longest address: the thousand symbols that a request may have are 60 characters each."""
+STOP_TIMEOUT_S = 2.5
+"""How long a call under way may take after a stop, and then to be cancelled: in all what the gRPC services grant. One
+whose caller does not read would take for ever."""
 STATUS: dict[Kind, int] = {"invalid": 400, "not_found": 404, "away": 503, "busy": 503, "broken": 500, "fault": 500}
 LOG = logging.getLogger(__name__)
 QUERY = ("symbols", "as_of", "pack", "time_horizon", "rows", "known_by")
@@ -74,7 +77,9 @@ class FeatureRest:
                 web.get("/health", _health),
             ]
         )
-        self._runner = web.AppRunner(site, access_log=None, max_line_size=LINE_BYTES_MAX)
+        self._runner = web.AppRunner(
+            site, access_log=None, max_line_size=LINE_BYTES_MAX, shutdown_timeout=STOP_TIMEOUT_S
+        )
         await self._runner.setup()
         at = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
         try:
@@ -86,7 +91,7 @@ class FeatureRest:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Let the calls under way end."""
+        """Let the calls under way end, but for those that do not."""
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -1,6 +1,7 @@
 """The feature service through both doors: the same rows, refusals with a reason, health and description."""
 
 import math
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -256,6 +257,21 @@ def test_a_store_that_is_not_set_up_is_no_fault_of_the_request(doors, stores, mo
     status, body = get(doors[1], "/v1/features", symbols="AIG:US")
     assert (status, body["error"]["key"]) == (503, "tables")
     assert len(ask(doors[0]).rows) == 2
+
+
+def test_a_caller_that_does_not_read_does_not_hold_up_a_stop(serve, model, monkeypatch):
+    """A stop waits for a call under way for a short while only: its caller may never read the answer."""
+    monkeypatch.setattr("serving.feature_rest.STOP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("serving.feature_rest.body_of", lambda _: b" " * 50_000_000)
+    served = serve(make_engine(FakeStore(), lambda: model), features=FeatureService([ListedRows()]))
+    rest = FeatureRest(served.server.features, "127.0.0.1", 0)
+    run_on(served.loop, rest.start())
+    with socket.create_connection(("127.0.0.1", rest.port)) as caller:
+        caller.sendall(b"GET /v1/features?symbols=EURUSD:FX HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert caller.recv(12) == b"HTTP/1.1 200"
+        started = time.monotonic()
+        run_on(served.loop, rest.stop())
+        assert time.monotonic() - started < 5
 
 
 def test_packs_are_listed_with_their_rows(doors):
