@@ -77,6 +77,8 @@ num.partitions=4
 group.coordinator.rebalance.protocols=classic,consumer
 # The first member need not wait for others: there is nobody to wait for on a laptop.
 group.initial.rebalance.delay.ms=0
+# Ten years. By default the offsets of a platform that was down for a week are gone, and its state belongs to none.
+offsets.retention.minutes=5256000
 # A killed stage is noticed in seconds. The floors of Kafka 4 (45 s, 5 s) suit data centres.
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000

@@ -10,6 +10,7 @@ from processors.errors import ConfigError, PlatformError
 from processors.runtime.changelog import read_changelog
 from processors.runtime.config import KafkaConfig
 from processors.runtime.pipeline import PartitionState, Pipeline
+from processors.runtime.state import COUNTS, unpack_key
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ def restored_state(pipeline: Pipeline, config: KafkaConfig, at: Sequence[TopicPa
     Raises
     ------
     ConfigError
-        The changelog is not that of the committed offsets, or is of another layout, other rules or other settings.
+        The changelog is not that of the committed offsets, or they are gone, or it is of another layout, other rules or
+        other settings.
     RetryableError
         An unfinished transaction holds the end of the changelog.
     """
@@ -80,6 +82,14 @@ def restored_state(pipeline: Pipeline, config: KafkaConfig, at: Sequence[TopicPa
             config.changelog, f"partition {partition}", "empty",
             f"group {config.group} has committed offset {offset}, so its state is lost: begin anew under "
             "another --prefix, or delete the group too to read everything again",
+        )  # fmt: skip
+    # Counts are of a stage that has worked: a state that was made of history has none, and is begun with.
+    if offset < 0 and any(unpack_key(key)[1] == COUNTS.name.encode() for key in entries):
+        raise ConfigError(
+            f"group {config.prefix}{config.group}", f"committed offsets of partition {partition}", "none",
+            f"those of {config.changelog}, which has the state of records that were read: Kafka forgets the offsets of "
+            "a group that was stopped for longer than offsets.retention.minutes. Read again, they would count twice: "
+            "begin anew under another --prefix, or delete the changelog too to read everything again",
         )  # fmt: skip
     state.restore(entries)
     log.info("partition %d: %d rows restored in %.2f s", partition, len(entries), time.monotonic() - began)

@@ -36,6 +36,13 @@ def test_the_parts_and_services_of_production_are_there():
     assert SERVICES["kafka"]["image"].startswith("apache/kafka:4.")
 
 
+def test_the_broker_keeps_what_stages_go_on_from():
+    """Neither records nor the offsets of a group without members go by time: both are kept for years."""
+    kept = SERVICES["kafka"]["environment"]
+    assert kept["KAFKA_LOG_RETENTION_MS"] == -1
+    assert kept["KAFKA_OFFSETS_RETENTION_MINUTES"] > 365 * 24 * 60
+
+
 @pytest.mark.parametrize("name", LASTING)
 def test_every_container_is_watched(name):
     """Every container has a health check with an interval, a time-out and an end of patience."""

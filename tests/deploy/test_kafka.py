@@ -16,6 +16,7 @@ from deploy.local.kafka import EmbeddedKafka, require_disk_space
 from deploy.local.kafka_prepare import is_prepared
 from processors.errors import ConfigError, PlatformError
 
+YEAR_MINUTES = 365 * 24 * 60
 VALUES = [str(number).encode() for number in range(20)]
 
 
@@ -109,6 +110,14 @@ def test_event_times_of_years_ago_are_kept(bootstrap_servers, make_topics):
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
     [asked] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
     assert asked.result(20)["retention.ms"].value == "-1"
+
+
+@pytest.mark.broker
+def test_offsets_outlast_a_platform_that_is_down(bootstrap_servers):
+    """The offsets of a group without members are kept for years: its state, which is kept for ever, is theirs."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    [asked] = admin.describe_configs([ConfigResource(ConfigResource.Type.BROKER, "1")]).values()
+    assert int(asked.result(20)["offsets.retention.minutes"].value) > YEAR_MINUTES
 
 
 def test_a_required_port_in_use_is_refused_with_its_holder(tmp_path):

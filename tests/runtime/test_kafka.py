@@ -372,6 +372,22 @@ def test_offsets_without_a_changelog_are_refused(bootstrap_servers: str, topic_p
         thread.join(40)
 
 
+def test_a_changelog_without_offsets_is_refused(bootstrap_servers: str, topic_prefix: str) -> None:
+    """Offsets that the brokers forgot under a state end in an error, not in records that count twice."""
+    n = publish(bootstrap_servers, topic_prefix, batches(500))
+    with running(driver_of(bootstrap_servers, topic_prefix)):
+        read_all(bootstrap_servers, topic_prefix + CONSENSUS, n)
+    group = f"{topic_prefix}echo"
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.delete_consumer_groups([group])[group].result(20)
+    with (
+        pytest.raises(ConfigError, match=r"none.*state of records that were read.*count twice"),
+        running(driver_of(bootstrap_servers, topic_prefix)) as thread,
+    ):
+        thread.join(40)
+    assert sum(map(len, read_all(bootstrap_servers, topic_prefix + CONSENSUS, n).values())) == n
+
+
 def test_deleted_records_are_not_passed_over_in_silence(bootstrap_servers: str, topic_prefix: str) -> None:
     """Retention that overtook a stage stops it; with ``accept_loss`` it goes on from what is left."""
     given = batches(1000)
