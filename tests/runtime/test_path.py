@@ -1,6 +1,11 @@
 """Which of the two paths a driver takes, and that it says so."""
 
+import threading
+import time
+
+import numpy as np
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from processors.errors import ConfigError
 from processors.runtime import native
@@ -30,3 +35,30 @@ def test_a_native_path_that_cannot_be_used_is_refused_and_auto_is_plain(path_of,
     assert path_of("auto") == "plain"
     with pytest.raises(ConfigError, match="path is 'native': auto or plain, since native cannot be used here: "):
         path_of("native")
+
+
+def test_a_wait_for_records_holds_up_no_other_thread():
+    """While the native path waits on a queue, the thread of a commit runs: it is not let in between waits only."""
+    consumer = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "x", "log_level": 0})
+    source = native.NativePath().source(consumer, {"t": "t"}, 10)
+    source.assigned([TopicPartition("t", 0)])
+    source.poll(0.001)
+    woken: list[float] = []
+    stop = threading.Event()
+
+    def commit() -> None:
+        while not stop.is_set():
+            woken.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=commit)
+    thread.start()
+    try:
+        source.poll(2.0)
+    finally:
+        stop.set()
+        thread.join()
+        source.revoked([TopicPartition("t", 0)])
+        consumer.close()
+    # Held up, it would wake once, after the two seconds; a busy machine is no reason to wait for one of them.
+    assert np.diff(woken).max() < 1.0
