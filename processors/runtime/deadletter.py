@@ -1,7 +1,7 @@
-"""The dead-letter limit: past it a stage stops rather than discard a day.
+"""How large a dead letter may be, and how many: past the limit a stage stops rather than discard a day.
 
-Kept as state of the partition, like everything that counts: a process that is started again, by hand or by an
-orchestrator, finds the window as it was and stops at the same record.
+The limit is kept as state of the partition, like everything that counts: a process that is started again, by hand or by
+an orchestrator, finds the window as it was and stops at the same record.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,20 @@ from processors.runtime.state import TableSpec
 
 WINDOW = TableSpec("dead_letter_window", np.array((0, 0), [("rows", "<i8"), ("dead", "<i8")]), 0)
 """Recent records and the dead letters among them."""
+
+KEY_BYTES_MAX, VALUE_BYTES_MAX = 10_000, 900_000
+"""How much of a record a dead letter holds. A letter is larger than its record, with the key twice and the reason, and
+a producer takes a million bytes at most, which the brokers' own limit is above."""
+
+
+def cut_to_fit(key: bytes, value: bytes) -> tuple[bytes, bytes, str]:
+    """Return what a dead letter holds of a record's key and value, and what it says of a cut, if there is one."""
+    cuts = [
+        f"; cut to the first {longest:,} of {len(whole):,} bytes of its {name}"
+        for name, whole, longest in (("key", key, KEY_BYTES_MAX), ("value", value, VALUE_BYTES_MAX))
+        if len(whole) > longest
+    ]
+    return key[:KEY_BYTES_MAX], value[:VALUE_BYTES_MAX], "".join(cuts)
 
 
 class DeadLetterLimitError(PlatformError):

@@ -20,7 +20,7 @@ import numpy as np
 from processors.errors import ConfigError
 from processors.runtime.batch import I64, U8, Columns, EncodedBatch, MessageBatch, pack
 from processors.runtime.codec import ROW_ERRORS, UNKNOWN_ID, FlatCodec, check_room, wire_record
-from processors.runtime.deadletter import WINDOW, DeadLetterLimit
+from processors.runtime.deadletter import WINDOW, DeadLetterLimit, cut_to_fit
 from processors.runtime.placing import Placing
 from processors.runtime.stage import Output, Rejected, Stage
 from processors.runtime.state import State, Table, pack_key, unpack_key
@@ -250,15 +250,15 @@ class Pipeline:
 
     def _dead_letter(self, stage: str, batch: MessageBatch, i: int, error: str, reason: str) -> tuple[bytes, bytes]:
         """Return key and value of the dead letter of record i."""
-        value = _record(batch, i)
-        key = batch.key[batch.key_start[i] : batch.key_start[i + 1]].tobytes()
+        whole = batch.key[batch.key_start[i] : batch.key_start[i + 1]].tobytes(), _record(batch, i)
+        key, value, cut = cut_to_fit(*whole)
         record = {
             "stage": stage,
             "topic": batch.topic,
             "partition": batch.partition,
             "offset": int(batch.offset[i]),
             "error": error,
-            "reason": reason,
+            "reason": reason + cut,
             "schema_id": int.from_bytes(value[1:5], "big") if len(value) >= 5 and value[0] == 0 else None,
             "key": key,
             "value": value,

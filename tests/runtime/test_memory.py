@@ -5,8 +5,9 @@ import io
 import fastavro
 import numpy as np
 import pytest
+from confluent_kafka import Producer
 
-from processors.runtime.batch import Columns
+from processors.runtime.batch import Columns, MessageBatch, pack
 from processors.runtime.memory import MemoryDriver
 from processors.runtime.pipeline import DEAD_LETTER, PartitionState, Pipeline
 from processors.runtime.stage import Output, Rejected, Stage
@@ -57,3 +58,23 @@ def test_a_dead_letter_of_a_later_stage_names_the_tick_it_was_made_of() -> None:
     ]
     assert set(later.raw_offsets) <= set(batch.offset)
     assert len(set(later.raw_offsets)) > 1
+
+
+@pytest.mark.parametrize(("key_bytes", "value_bytes"), [(9, 1_040_000), (500_000, 500_000)])
+def test_a_dead_letter_is_no_larger_than_a_producer_takes(key_bytes: int, value_bytes: int) -> None:
+    """Of a record that the broker let in and a letter has no room for, the letter holds the beginning and says so."""
+    key, value = b"k" * key_bytes, b"\xff" * value_bytes
+    driver = MemoryDriver([build_stage("reconcile")])
+    driver.feed(MessageBatch("ticks.raw.v1", 0, *pack([value]), *pack([key]), np.array([7]), np.array([0])))
+    (raw,) = driver.records(DEAD_LETTER, 0)
+    # Taken into the queue of one that has no broker: too large a record is refused before that.
+    producer = Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    producer.produce(DEAD_LETTER, raw, driver.logs[DEAD_LETTER, 0][0].key.tobytes())
+    producer.purge()
+    letter = fastavro.schemaless_reader(io.BytesIO(raw[5:]), load_registry().current(DEAD_LETTER).schema, None)
+    assert value.startswith(letter["value"])
+    assert key.startswith(letter["key"])
+    for name, whole in (("key", key), ("value", value)):
+        told = f"cut to the first {len(letter[name]):,} of {len(whole):,} bytes of its {name}"
+        assert (told in letter["reason"]) == (letter[name] != whole)
+    assert "cut to the first" in letter["reason"]
