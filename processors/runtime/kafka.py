@@ -87,6 +87,13 @@ class KafkaDriver:
         """Name of the path in use."""
         return self._path.name
 
+    @property
+    def rows_max(self) -> int:
+        """Most records taken from one partition at once."""
+        # Of what any stage of a chain gathers, no partition may run far ahead of the others.
+        gathers = any(map(self.pipeline.placing.gathers, self.pipeline.stages))
+        return min(self.config.batch_rows_max, GATHER_ROWS_MAX) if gathers else self.config.batch_rows_max
+
     def stop(self) -> None:
         """Finish the open transaction, leave the group and return from ``run``; safe in a signal handler."""
         self._stopping = True
@@ -343,10 +350,7 @@ class KafkaDriver:
         if c.once and self._goal is None:
             self._goal = Goal.now(c.bootstrap_servers, c.prefix + c.group, list(self._topics.values()))
         names = {full: topic for topic, full in self._topics.items()}
-        # Of what is gathered, no partition may run far ahead of the others.
-        gathers = self.pipeline.placing.gathers(self.pipeline.stages[0])
-        rows_max = min(c.batch_rows_max, GATHER_ROWS_MAX) if gathers else c.batch_rows_max
-        self._source = self._path.source(self._consumer, names, rows_max)
+        self._source = self._path.source(self._consumer, names, self.rows_max)
         self._held = Held(list(names))
         self._consumer.subscribe(
             list(names), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost

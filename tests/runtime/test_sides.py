@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from processors.errors import ConfigError
 from processors.runtime.batch import EncodedBatch, MessageBatch
 from processors.runtime.config import KafkaConfig
-from processors.runtime.kafka import KafkaDriver
+from processors.runtime.kafka import GATHER_ROWS_MAX, KafkaDriver
 from processors.runtime.memory import MemoryDriver, message_batch
 from processors.runtime.pipeline import DEAD_LETTER, Pipeline
 from processors.runtime.stage import Output, Stage
@@ -133,6 +133,15 @@ def test_topics_of_different_partitions_are_not_read_together() -> None:
         Pipeline([Echo(), PairOfEcho()], gathering(**{CONSENSUS: 1}))
     with pytest.raises(ConfigError, match="1, or absent"):
         Pipeline([Echo()], gathering(**{CONSENSUS: 3}))
+
+
+@pytest.mark.parametrize("gathered", [(CONSENSUS, [Echo()]), (FRESHNESS, [Echo(), PairOfEcho()])])
+def test_where_any_stage_gathers_less_is_taken_at_once(gathered: tuple[str, list[Stage]]) -> None:
+    """Alone or at the end of a chain, a stage whose partitions meet in one keeps them close to each other."""
+    topic, stages = gathered
+    config = KafkaConfig("nobody:1", "echo")
+    assert KafkaDriver(Pipeline(stages), config).rows_max == config.batch_rows_max
+    assert KafkaDriver(Pipeline(stages, gathering(**{topic: 1})), config).rows_max == GATHER_ROWS_MAX
 
 
 @pytest.mark.broker
