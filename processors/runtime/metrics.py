@@ -7,6 +7,8 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from processors.errors import ConfigError
+
 CounterName = Literal["records_in", "records_out", "dead_letters", "commits", "retries"]
 GaugeName = Literal["partitions_assigned", "partitions_paused"]
 TimerName = Literal["commit_seconds", "restore_seconds"]
@@ -65,5 +67,14 @@ class Metrics:
         self._timers[name].labels(self._group).observe(seconds)
 
     def serve(self, port: int, address: str = "127.0.0.1") -> None:
-        """Serve all of them over HTTP from a thread of its own."""
-        start_http_server(port, address, self.registry)
+        """Serve all of them over HTTP from a thread of its own.
+
+        Raises
+        ------
+        ConfigError
+            The port cannot be had.
+        """
+        try:
+            start_http_server(port, address, self.registry)
+        except OSError as e:
+            raise ConfigError("metrics", "port", port, f"one that is free on {address} ({e.strerror})") from e

@@ -229,8 +229,7 @@ class Table:
             what, before = "settings", "settings"
         return ConfigError(
             "changelog", f"{what} behind table {self.spec.name!r}", found.hex(),
-            f"this process has {self._fingerprint.hex()}: start it with the {before} of before, or delete the group's "
-            "changelog and its offsets and replay (docs/operations.md)",
+            f"this process has {self._fingerprint.hex()}: {_remedy(before)}",
         )  # fmt: skip
 
     def _add(self, codes: tuple[int, ...]) -> int:
@@ -253,6 +252,14 @@ def _fingerprint(layout: str, settings: str, rules: int) -> bytes:
     of_layout = hashlib.blake2b(layout.encode(), digest_size=_LAYOUT_BYTES).digest()
     of_settings = hashlib.blake2b(settings.encode(), digest_size=_SETTINGS_BYTES).digest()
     return of_layout + bytes([rules]) + (of_settings if settings else bytes(_SETTINGS_BYTES))
+
+
+def _remedy(before: str) -> str:
+    """Return what to do about a state that this process cannot read."""
+    return (
+        f"start it with the {before} of before, or delete the group's changelog and its offsets and replay "
+        "(docs/operations.md)"
+    )
 
 
 def row_of(spec: TableSpec, value: bytes) -> np.void:
@@ -314,10 +321,19 @@ class State:
             table.clean()
 
     def restore(self, entries: dict[bytes, bytes]) -> None:
-        """Take every table back from the last changelog value of each key."""
+        """Take every table back from the last changelog value of each key.
+
+        Raises
+        ------
+        ConfigError
+            See ``Table.restore``; or there are rows of a table that the stage has no more.
+        """
         by_table: dict[str, dict[bytes, bytes]] = {name: {} for name in self.tables}
         for key, value in entries.items():
-            by_table[unpack_key(key)[0].decode()][key] = value
+            name = unpack_key(key)[0].decode()
+            if name not in by_table:
+                raise ConfigError("changelog", "table", name, f"this process has no such table: {_remedy('version')}")
+            by_table[name][key] = value
         self._slots.clear()
         for name, rows in by_table.items():
             self.tables[name].restore(rows)

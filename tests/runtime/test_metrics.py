@@ -2,7 +2,10 @@
 
 import urllib.request
 
+import pytest
+
 from deploy.local.ports import ANY, choose
+from processors.errors import ConfigError
 from processors.runtime.metrics import COUNTERS, GAUGES, TIMERS, Metrics
 
 
@@ -23,3 +26,11 @@ def test_every_declared_metric_is_served():
     assert 'mps_commit_seconds_bucket{group="reconcile",le="0.05"} 1.0' in text
     for name in (*COUNTERS, *GAUGES, *TIMERS):
         assert f"# TYPE mps_{name}" in text
+
+
+def test_a_port_in_use_is_refused():
+    """Metrics on the port of another process end in an error that names the port."""
+    port = choose("metrics", preferred=ANY)
+    Metrics("bars").serve(port)
+    with pytest.raises(ConfigError, match=f"metrics: port is {port}: one that is free on 127.0.0.1"):
+        Metrics("reconcile").serve(port)

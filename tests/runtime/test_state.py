@@ -76,6 +76,12 @@ def test_state_of_other_rules_is_refused(settings: str, before: int, now: int) -
         State((SPEC,), settings, 256)
 
 
+def test_state_of_a_table_that_is_no_more_is_refused() -> None:
+    """Rows of a table that the stage once had are refused by its name, with what to do."""
+    with pytest.raises(ConfigError, match=r"changelog: table is 't': .* version of before, or delete"):
+        State(()).restore(kept((SPEC,), ""))
+
+
 def test_a_stage_refuses_what_it_kept_by_other_rules() -> None:
     """A stage whose number of rules is raised refuses its state of before and names its table; the counts hold."""
 
