@@ -11,7 +11,7 @@ from processors.errors import ConfigError
 from schemas.features import FOUNDING_PACK
 
 WATCHED_MAX = 400
-"""Features of one row that can be watched: the state of a series is 0.75 kB for each."""
+"""Features of one row that can be watched: the state of a series is 0.9 kB for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@ r"""One value at a time of one feature of one series: a sketch of its quantiles,
 
     values -> learn edges (quantile sketch) -> learn shares of bins (the reference) -> watch
 
-While watching, each observation falls into one of B bins: between the deciles of the first values, or missing. With p
+While watching, each observation falls into one of B bins: between the deciles of the first values, beyond the least or
+the greatest of them, or missing. With p
 the share of a bin among all observations before it, the reference's and the watched ones, and q its share among the
 recent of them,
 
@@ -19,7 +20,8 @@ logarithms. An alarm ends when PSI is back below a bound: then the bets begin an
 Values of one series depend on each other, and bets need observations that do not: of a feature that looks back over w
 bars one value in w is observed. Shares are of counts with half a count added to each bin (Krichevsky and Trofimov).
 
-The sketch is the extended P2 algorithm (Jain and Chlamtac, 1985; Raatikainen, 1987): 2 m + 3 markers for m quantiles.
+The sketch is the extended P2 algorithm (Jain and Chlamtac, 1985; Raatikainen, 1987): a marker at each quantile that is
+asked for, one between each two of them, and the extremes.
 """
 
 import math
@@ -33,9 +35,13 @@ I64 = NDArray[np.int64]
 
 N_QUANTILES = 9
 """Inner deciles."""
-N_MARKERS = 2 * N_QUANTILES + 3
-N_BINS = N_QUANTILES + 2
-"""Ten between the deciles, and the missing."""
+MARKERS = np.r_[0.0, 0.005, 0.01, 0.05:0.951:0.05, 0.99, 0.995, 1.0]
+"""Shares of the values that the markers of the sketch are to have below them: every twentieth, for deciles and
+quartiles, and the hundredth at each end with one beyond: between an extreme and a twentieth lies a tail, no line."""
+N_MARKERS = len(MARKERS)
+N_EDGES = N_QUANTILES + 2
+N_BINS = N_EDGES + 2
+"""Ten between the deciles, one beyond each extreme, and the missing."""
 MISSING = N_BINS - 1
 
 (SEEN, PRESENT, MEAN, SQUARES, RUNS, RUN_MAX, RUN, SINCE_OBSERVED, LEARNED, LOG_S, STATE, SINCE_BARS) = range(12)
@@ -92,7 +98,7 @@ def sketch_add(x: float, heights: F64, at: F64, n_before: float) -> None:
     for i in range(cell + 1, m):
         at[i] += 1.0
     for i in range(1, m - 1):
-        gap = i / (m - 1) * n_before - at[i]
+        gap = MARKERS[i] * n_before - at[i]
         if (gap >= 1.0 and at[i + 1] - at[i] > 1.0) or (gap <= -1.0 and at[i - 1] - at[i] < -1.0):
             _move(heights, at, i, 1.0 if gap > 0.0 else -1.0)
 
@@ -112,15 +118,33 @@ def _move(heights: F64, at: F64, i: int, by: float) -> None:
 
 
 @njit(cache=True)
-def sketch_quantile(share: float, heights: F64, n: float) -> float:
-    """Return the quantile of a share of what was added, NaN where nothing was."""
+def sketch_quantile(share: float, heights: F64, at: F64, n: float) -> float:
+    """Return the quantile of a share of the n values that were added, NaN where nothing was.
+
+    By where the markers are, not by where they are to be: of a hundred values none can be at half a value.
+    """
     if n == 0.0:
         return np.nan
-    m = int(min(n, len(heights)))
-    place = share * (m - 1)
-    i = min(int(place), m - 1)
-    j = min(i + 1, m - 1)
-    return float(heights[i] + (place - i) * (heights[j] - heights[i]))
+    last = int(min(n, len(heights))) - 1
+    place = share * (n - 1.0)
+    i = 0
+    while i < last and at[i + 1] <= place:
+        i += 1
+    if i == last:
+        return float(heights[last])
+    return float(heights[i] + (place - at[i]) / (at[i + 1] - at[i]) * (heights[i + 1] - heights[i]))
+
+
+@njit(cache=True)
+def learn_edges(heights: F64, at: F64, n: float, edges: F64) -> None:
+    """Write the edges of the bins: the least of n values, their inner deciles, and just above the greatest.
+
+    What leaves the range of the values has a bin of its own at each end. Else a value that many have, such as a limit,
+    a flag or a constant, would share the first or the last bin with all beyond it, and a move there would be no change.
+    """
+    for i in range(N_EDGES):
+        edges[i] = sketch_quantile(i / (N_EDGES - 1), heights, at, n)
+    edges[N_EDGES - 1] = np.nextafter(edges[N_EDGES - 1], np.inf)
 
 
 @njit(cache=True)
@@ -196,7 +220,7 @@ def step(
     stride
         One value in so many is observed; 0 where the feature is described only.
     s, heights, at, edges, reference, before, recent
-        State: shape (N_SCALARS,), (N_MARKERS,) twice, (N_QUANTILES,), (N_BINS,) three times; zeros before the first
+        State: shape (N_SCALARS,), (N_MARKERS,) twice, (N_EDGES,), (N_BINS,) three times; zeros before the first
         value.
     """
     s[SEEN] += 1.0
@@ -225,8 +249,7 @@ def step(
         reference[bin_of(x, edges)] += 1.0
     if s[LEARNED] >= c[REFERENCE_ROWS]:
         if s[STATE] == EDGES:
-            for i in range(N_QUANTILES):
-                edges[i] = sketch_quantile((i + 1) / (N_QUANTILES + 1), heights, s[PRESENT])
+            learn_edges(heights, at, s[PRESENT], edges)
             s[STATE] = SHARES
         else:
             # The first bets are on the reference itself: they win and lose nothing.
@@ -253,7 +276,7 @@ def begin_window(stride: int, s: F64, at: F64) -> None:
 
 
 @njit(cache=True)
-def report(s: F64, heights: F64, reference: F64, recent: F64, shares: F64, y: F64) -> None:
+def report(s: F64, heights: F64, at: F64, reference: F64, recent: F64, shares: F64, y: F64) -> None:
     """Write what is known of a feature since the last report.
 
     Parameters
@@ -268,7 +291,7 @@ def report(s: F64, heights: F64, reference: F64, recent: F64, shares: F64, y: F6
     if s[PRESENT] > 0.0:
         y[AVERAGE] = s[MEAN]
         for i in range(len(shares)):
-            y[N_REPORT + i] = sketch_quantile(shares[i], heights, s[PRESENT])
+            y[N_REPORT + i] = sketch_quantile(shares[i], heights, at, s[PRESENT])
     if s[PRESENT] > 1.0:
         y[DEVIATION] = math.sqrt(s[SQUARES] / (s[PRESENT] - 1.0))
     y[MISSING_RUNS], y[MISSING_RUN_MAX] = s[RUNS], s[RUN_MAX]
@@ -316,7 +339,9 @@ def run(
             )  # fmt: skip
             drifted[i, f] = s[k, f, STATE] == DRIFTED
             if change != NO_CHANGE or due:
-                report(s[k, f], heights[k, f], reference[k, f], recent[k, f], shares, told[n_told, : last - 1])
+                report(
+                    s[k, f], heights[k, f], at[k, f], reference[k, f], recent[k, f], shares, told[n_told, : last - 1]
+                )
                 told[n_told, last - 1], told[n_told, last] = s[k, f, STATE], s[k, f, SINCE_BARS]
                 row[n_told], feature[n_told], cause[n_told] = i, f, change
                 n_told += 1

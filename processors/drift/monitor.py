@@ -180,6 +180,6 @@ def _fresh(n_features: int) -> np.ndarray:
     return np.zeros((), [
         ("bars", "<i8"), ("scalars", "<f8", (n_features, k.N_SCALARS)),
         ("heights", "<f8", (n_features, k.N_MARKERS)), ("at", "<f8", (n_features, k.N_MARKERS)),
-        ("edges", "<f8", (n_features, k.N_QUANTILES)), ("reference", "<f8", (n_features, k.N_BINS)),
+        ("edges", "<f8", (n_features, k.N_EDGES)), ("reference", "<f8", (n_features, k.N_BINS)),
         ("before", "<f8", (n_features, k.N_BINS)), ("recent", "<f8", (n_features, k.N_BINS)),
     ])  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from processors.drift import kernel as k
 from processors.drift.config import DriftConfig
+from processors.drift.monitor import QUANTILES
 
 F64 = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ class Watched:
     def __init__(self, config: DriftConfig, stride: int = 1) -> None:
         self.c, self.stride = config.parameters(), stride
         self.s = np.zeros(k.N_SCALARS)
-        self.heights, self.at, self.edges = np.zeros(k.N_MARKERS), np.zeros(k.N_MARKERS), np.zeros(k.N_QUANTILES)
+        self.heights, self.at, self.edges = np.zeros(k.N_MARKERS), np.zeros(k.N_MARKERS), np.zeros(k.N_EDGES)
         self.reference, self.before, self.recent = (np.zeros(k.N_BINS) for _ in range(3))
 
     def feed(self, values: F64) -> list[tuple[int, int]]:
@@ -49,7 +50,29 @@ def test_the_sketch_is_near_the_quantiles_of_all_values(shape: str) -> None:
     for n, value in enumerate(x):
         k.sketch_add(value, heights, at, float(n))
     for share in np.arange(0.1, 1.0, 0.1):
-        assert abs((x <= k.sketch_quantile(share, heights, float(len(x)))).mean() - share) < 0.02
+        assert abs((x <= k.sketch_quantile(share, heights, at, float(len(x)))).mean() - share) < 0.02
+
+
+@pytest.mark.parametrize("n", [240, 3750])
+@pytest.mark.parametrize("shape", ["normal", "fat", "skewed"])
+def test_the_quantiles_that_are_told_are_those_of_the_values(shape: str, n: int) -> None:
+    """Of four hours and of months of minutes, quartiles, median and both hundredths are as good as the values' own."""
+    rng = np.random.default_rng(8)
+    draw = {
+        "normal": rng.standard_normal,
+        "fat": lambda n: rng.standard_t(3, n),
+        "skewed": lambda n: rng.lognormal(size=n),
+    }[shape]
+    shares = [share for share, _ in QUANTILES]
+    ranks = []
+    for _ in range(20):
+        x = draw(n)
+        heights, at = np.zeros(k.N_MARKERS), np.zeros(k.N_MARKERS)
+        for i, value in enumerate(x):
+            k.sketch_add(value, heights, at, float(i))
+        ranks.append([(x <= k.sketch_quantile(share, heights, at, float(n))).mean() for share in shares])
+    assert np.abs(np.mean(ranks, axis=0) - shares).max() < 0.004
+    assert np.abs(np.array(ranks) - shares).max() < (0.04 if n == 240 else 0.006)
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=k.N_MARKERS), st.floats(0, 1))
@@ -59,11 +82,11 @@ def test_a_sketch_of_few_values_is_exact(values: list[float], share: float) -> N
     heights, at = np.zeros(k.N_MARKERS), np.zeros(k.N_MARKERS)
     for n, value in enumerate(values):
         k.sketch_add(value, heights, at, float(n))
-    found = k.sketch_quantile(share, heights, float(len(values)))
+    found = k.sketch_quantile(share, heights, at, float(len(values)))
     assert found == pytest.approx(np.quantile(values, share), rel=1e-9, abs=1e-6)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=22, max_size=300))
+@given(st.lists(st.floats(-1e6, 1e6), min_size=k.N_MARKERS + 1, max_size=300))
 @settings(max_examples=50, deadline=None)
 def test_the_markers_stay_in_order_between_the_extremes(values: list[float]) -> None:
     """Heights never fall, the first is the least value and the last the greatest."""
@@ -86,14 +109,15 @@ def test_the_divergences_are_their_definitions() -> None:
     assert k.divergences(reference, reference) == (0.0, 0.0)
 
 
-def test_false_alarms_are_as_rare_as_is_claimed() -> None:
+@pytest.mark.parametrize("greatest", [np.inf, 1.2], ids=["normal", "limit"])
+def test_false_alarms_are_as_rare_as_is_claimed(greatest: float) -> None:
     """Where nothing drifts, observations to an alarm are on average no fewer than ``false_alarm_rows``."""
     config = DriftConfig(false_alarm_rows=1000)
     rng = np.random.default_rng(3)
     alarms = observations = 0
     for _ in range(40):
         watched = Watched(config)
-        changes = watched.feed(rng.standard_normal(LEARN + 3000))
+        changes = watched.feed(np.minimum(rng.standard_normal(LEARN + 3000), greatest))
         alarms += sum(change == k.ALARM for _, change in changes)
         observations += 3000
     assert alarms >= 1, "a rule that never alarms proves nothing"
@@ -152,6 +176,25 @@ def test_a_feature_of_few_values_is_watched_by_their_shares() -> None:
     assert watched.feed((rng.random(1000) < 0.6).astype(float))[0][1] == k.ALARM
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (lambda z: np.full_like(z, 5.0), lambda z: np.full_like(z, 6.0)),
+        (np.zeros_like, lambda z: np.where(z > 0, z, 0.0)),
+        (lambda z: np.where(z > 1.6, 1.0, 0.0), lambda z: np.where(z > 1.6, 1.0, np.where(z < -0.8, -1.0, 0.0))),
+        (lambda z: np.minimum(z, 1.2), lambda z: np.where(z > 1.2, 50.0, z)),
+    ],
+    ids=["constant", "never", "flag", "limit"],
+)
+def test_a_move_beyond_a_value_that_many_have_is_told(before, after, sign: float) -> None:
+    """Where one value fills the first or the last tenth, what goes beyond it is told, up as down."""
+    rng = np.random.default_rng(9)
+    watched = Watched(RARE)
+    assert watched.feed(sign * before(rng.standard_normal(LEARN + 500))) == []
+    assert [c for _, c in watched.feed(sign * after(rng.standard_normal(1000)))][:1] == [k.ALARM]
+
+
 def test_moments_are_those_of_the_window() -> None:
     """Fill rate, mean and deviation of a report are of the values since the last one, missing ones left out."""
     watched = Watched(CONFIG)
@@ -161,7 +204,7 @@ def test_moments_are_those_of_the_window() -> None:
     x = np.where(rng.random(200) < 0.25, np.nan, rng.standard_normal(200) * 3.0 + 7.0)
     watched.feed(x)
     y = np.empty(k.N_REPORT + 1)
-    k.report(watched.s, watched.heights, watched.reference, watched.recent, np.array([0.5]), y)
+    k.report(watched.s, watched.heights, watched.at, watched.reference, watched.recent, np.array([0.5]), y)
     there = x[~np.isnan(x)]
     assert y[k.FILL] == len(there) / 200
     assert y[k.AVERAGE] == pytest.approx(there.mean())
@@ -185,7 +228,7 @@ def test_a_report_tells_the_runs_of_missing_values(first: list[bool], second: li
     y = np.empty(k.N_REPORT)
     for missing, before in ((first, []), (second, first)):
         watched.feed(np.where(np.array(missing, bool), np.nan, 1.0))
-        k.report(watched.s, watched.heights, watched.reference, watched.recent, np.zeros(0), y)
+        k.report(watched.s, watched.heights, watched.at, watched.reference, watched.recent, np.zeros(0), y)
         going_on = len(before) - len("".join("x" if m else " " for m in before).rstrip("x"))
         n_runs, _ = runs_of(missing)
         longest = runs_of([True] * going_on + missing)[1] if missing[:1] == [True] else runs_of(missing)[1]
@@ -201,6 +244,6 @@ def test_what_is_described_only_never_learns() -> None:
     k.begin_window(0, watched.s, watched.at)
     watched.feed(np.array([2.0, 4.0]))
     y = np.empty(k.N_REPORT + 1)
-    k.report(watched.s, watched.heights, watched.reference, watched.recent, np.array([0.5]), y)
+    k.report(watched.s, watched.heights, watched.at, watched.reference, watched.recent, np.array([0.5]), y)
     assert (y[k.FILL], y[k.AVERAGE], y[k.N_REPORT]) == (1.0, 3.0, 3.0)
     assert np.isnan(y[k.PSI])
