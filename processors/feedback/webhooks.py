@@ -96,5 +96,5 @@ def pause_s(delivery: Delivery, attempt: int, uniform: float, headers: Mapping[s
     """
     longest = min(delivery.pause_s_max, delivery.pause_s_first * 2.0 ** (attempt - 1))
     asked = headers.get("Retry-After", "")
-    least = float(asked) if asked.isdigit() else 0.0
+    least = float(asked) if asked.isascii() and asked.isdigit() else 0.0
     return min(max(longest * uniform, least), delivery.pause_s_max)
