@@ -1,6 +1,7 @@
 """``mps features``: rows as of a time, packs, meanings, and back-fills over history."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,23 +215,25 @@ def bootstrap(*, last: str, files: tuple[Path, ...], prefix: str, as_json: bool)
     from offline.features.bootstrap import PACK, STAGE, cross_history
     from offline.features.packs import load_view
     from offline.features.times import parse_time
-    from processors.cross.config import CrossConfig
     from processors.runtime.changelog import begin_changelog
-    from processors.runtime.topics import create_changelog
+    from processors.runtime.topics import create_changelog, partitions_at
+    from processors.topology import PARTITIONS_VARIABLE
 
     source = bars_from(files, None, parse_time(last, "--to"))
     servers = known_endpoints().bootstrap_servers
     if not servers:
         raise ConfigError("features bootstrap", "Kafka", "not running", "start it with `mps up`, without --stages")
+    partitions = partitions_at(servers, prefix)
+    # As for `mps run`: the stage whose state it is counts them.
+    os.environ[PARTITIONS_VARIABLE] = str(partitions)
     with _progress(shown=not as_json) as (tell, advance):
         tell(source.counts())
-        partitions = CrossConfig.from_environment().partitions
         known, of_files = facts_for(load_view(PACK), (), without=False, partitions=partitions)
         history = cross_history(
             source, partitions, lambda n: advance("bars", n), facts=known, facts_files=of_files
         )  # fmt: skip
     changelog = f"{prefix}{STAGE}.changelog"
-    create_changelog(servers, changelog)
+    create_changelog(servers, changelog, partitions)
     begin_changelog(servers, changelog, 0, history.entries)
     told = {"bars": history.bars, "symbols": history.symbols, "rows_of_state": len(history.entries)}
     if as_json:

@@ -1,15 +1,21 @@
 """``mps features``: rows, packs, meanings and back-fills as a person asks for them."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka.admin import AdminClient
 
 from cli.commands.features import features
 from offline.features.asked_facts import with_roots
+from offline.features.bootstrap import History
 from offline.features.packs import load_view
 from offline.features.service import FeatureService
+from processors.cross.config import CrossConfig
 from processors.errors import ConfigError, PlatformError
+from processors.runtime.topics import create_topics, partition_counts
+from processors.topology import PARTITIONS_VARIABLE
 from schemas.features import FOUNDING_PACK, load_pack
 from tests.serving.feature_support import ListedRows
 from tests.serving.support import MINUTE_NS, TS0_NS
@@ -121,3 +127,25 @@ def test_a_contract_brings_its_root_along():
     assert "GCG14:CMX" in found
     assert not [s for s in found if s.startswith("ES")]
     assert with_roots(load_view(FOUNDING_PACK), ["GCZ13:CMX"]) == ["GCZ13:CMX"]
+
+
+@pytest.mark.broker
+def test_history_is_placed_as_the_topics_are(run, monkeypatch, bootstrap_servers, topic_prefix):
+    """A bootstrap goes by the partitions that the topics have, though no variable says how many."""
+    monkeypatch.setenv(PARTITIONS_VARIABLE, "8")
+    create_topics(bootstrap_servers, topic_prefix, ["bars.v1", "universe.v1"])
+    monkeypatch.delenv(PARTITIONS_VARIABLE)
+    monkeypatch.setenv("MPS_BOOTSTRAP_SERVERS", bootstrap_servers)
+    asked = []
+
+    def history(_source, partitions, *_arguments, **_more):
+        asked.append((partitions, CrossConfig.from_environment().partitions))
+        return History({b"key": b"value"}, 3, 1, TS0_NS)
+
+    monkeypatch.setattr("offline.features.addresses.bars_from", lambda *_: SimpleNamespace(counts=dict))
+    monkeypatch.setattr("offline.features.asked_facts.facts_for", lambda *_, **__: (None, ()))
+    monkeypatch.setattr("offline.features.bootstrap.cross_history", history)
+    told = json.loads(run("bootstrap", "--to", "2014-05-01", "--prefix", topic_prefix, "--json"))
+    assert asked == [(8, 8)]
+    counts = partition_counts(AdminClient({"bootstrap.servers": bootstrap_servers}), bootstrap_servers)
+    assert counts[told["changelog"]] == 8
