@@ -1,7 +1,8 @@
 """One child process: started in its own session, known by pid and birth, stopped by name of signal.
 
 Called by the embedded parts and by the supervisor.
-A pid alone is not a name: pids are used again. Pid and creation time are.
+A pid alone is not a name: pids are used again. Pid and creation time are, on Linux as a time since the boot, which no
+step of the wall clock moves.
 """
 
 import os
@@ -17,6 +18,7 @@ import psutil
 
 BOUND_EXEC = Path(__file__).with_name("bound_exec.py")
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # psutil derives the creation time from boot time and clock ticks of 10 ms: equal within this.
 BIRTH_TOLERANCE_S = 0.05
 POLL_S = 0.02
@@ -33,17 +35,42 @@ class ProcessId:
     pid
         Process id, also the id of its process group: each child leads its own.
     born_s
-        Creation time, seconds since the epoch.
+        Creation time, seconds since the boot that is named, else since the epoch.
+    boot
+        Id of the boot; empty where the system tells none, and in a run file of before.
     """
 
     pid: int
     born_s: float
+    boot: str = ""
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId":
+        """Return the identity of a process that runs.
+
+        Raises
+        ------
+        psutil.NoSuchProcess
+            None does.
+        """
+        try:
+            told = Path(f"/proc/{pid}/stat").read_bytes()
+            boot = BOOT_ID.read_text(encoding="ascii").strip()
+        except OSError:
+            return cls(pid, psutil.Process(pid).create_time())
+        # Behind the name, which stands in parentheses and may hold anything; proc(5) has it as the 22nd field.
+        ticks = int(told.rpartition(b")")[2].split()[19])
+        return cls(pid, ticks / os.sysconf("SC_CLK_TCK"), boot)
 
     def is_alive(self) -> bool:
         """Return whether that very process still runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born_s) < BIRTH_TOLERANCE_S
+            same = (
+                ProcessId.of(self.pid) == self
+                if self.boot
+                else abs(process.create_time() - self.born_s) < BIRTH_TOLERANCE_S
+            )
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -172,7 +199,7 @@ def spawn(
             start_new_session=True,
             pass_fds=keep_fds,
         )
-    return Child(name, popen, ProcessId(popen.pid, psutil.Process(popen.pid).create_time()), log_path)
+    return Child(name, popen, ProcessId.of(popen.pid), log_path)
 
 
 def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:

@@ -2,7 +2,8 @@
 
 Called by the supervisor and by `mps down`.
 
-    .mps/run.json   {"processes": [{"name", "layer", "port", "pid", "born_s", "owner": {"pid", "born_s"} | null}]}
+    .mps/run.json   {"processes": [{"name", "layer", "port", "pid", "born_s", "boot",
+                                    "owner": {"pid", "born_s", "boot"} | null}]}
 
 An owner is the supervisor that stops the process. A process without an owner was started to stay (`mps up`).
 A process whose owner is dead is a left-over.
@@ -14,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from deploy.local.paths import Home, locked
 from deploy.local.process import ProcessId
@@ -54,7 +53,7 @@ class Running:
 
 def us() -> ProcessId:
     """Return the identity of this process."""
-    return ProcessId(os.getpid(), psutil.Process().create_time())
+    return ProcessId.of(os.getpid())
 
 
 def read_running(home: Home) -> list[Running]:
@@ -91,6 +90,6 @@ def _from_json(row: dict[str, Any]) -> Running:
         row["name"],
         row["layer"],
         row["port"],
-        ProcessId(row["pid"], row["born_s"]),
+        ProcessId(row["pid"], row["born_s"], row.get("boot", "")),
         ProcessId(**owner) if owner else None,
     )

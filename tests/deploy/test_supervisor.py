@@ -5,14 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from deploy.local.paths import CHECKOUT, Home
-from deploy.local.process import ProcessId, spawn, tail
-from deploy.local.run_file import read_running, us
+from deploy.local.process import BOOT_ID, ProcessId, spawn, tail
+from deploy.local.run_file import read_running, us, write_json
 from deploy.local.supervisor import PARTS, STAGES, Supervisor, stop_everything, term_as_interrupt
 from processors.errors import ConfigError, PlatformError
 
@@ -199,10 +200,33 @@ def test_what_stays_outlives_its_supervisor_until_down(home):
 
 def test_a_used_pid_is_not_taken_for_our_process():
     """A pid that now belongs to another process is not alive, and is never signalled."""
-    other = ProcessId(os.getpid(), psutil.Process().create_time() - 100)
-    assert not other.is_alive()
-    other.stop(grace_s=0.1)
-    other.kill()
+    of_before = ProcessId(os.getpid(), psutil.Process().create_time() - 100)
+    for other in (of_before, replace(us(), born_s=us().born_s - 0.01), replace(us(), boot="of yesterday")):
+        assert not other.is_alive()
+        other.stop(grace_s=0.1)
+        other.kill()
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux names its boots")
+def test_a_step_of_the_wall_clock_loses_no_process(home, monkeypatch):
+    """Processes are known, and their owner is us, also after the wall clock was stepped: the time of the boot moved."""
+    with Supervisor(home) as supervisor:
+        supervisor.start("stage", SLEEP)
+        seen = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: seen(process) + 3600)
+        assert [(p.name, p.owner) for p in read_running(home)] == [("stage", us())]
+
+
+def test_a_run_file_of_before_is_read(home):
+    """A process of a version that knew no boots is found, and so is that its owner is gone."""
+    with Supervisor(home, stays=True) as supervisor:
+        child = supervisor.start("kafka", SLEEP, layer=PARTS)
+    born_s = psutil.Process(child.identity.pid).create_time()
+    row = {"name": "kafka", "layer": PARTS, "port": None, "pid": child.identity.pid, "born_s": born_s}
+    write_json(home.run_file, {"processes": [{**row, "owner": {"pid": os.getpid(), "born_s": 1.0}}]})
+    assert [(p.name, p.is_left_over) for p in read_running(home)] == [("kafka", True)]
+    assert stop_everything(home) == ["kafka"]
+    assert child.popen.wait(10) == -signal.SIGTERM
 
 
 def test_a_cut_run_file_names_nobody(home):
