@@ -30,6 +30,8 @@ from schemas.registry import load_registry
 LOG = logging.getLogger(__name__)
 
 FRESHNESS, ROLLOVERS, DRIFT, BARS = "data.freshness", "rollovers.v1", "drift.v1", "bars.v1"
+ROLL_ID = "rollover|"
+"""Begins the ids of rolls, which are rows of their own beside those of symbols."""
 CHANGELOGS = (ROWS, DONE)
 """Compacted topics, made by ``mps feedback`` like every changelog of the platform."""
 
@@ -71,6 +73,7 @@ class Feedback:
     def __init__(self, config: FeedbackConfig, settings: Settings, instruments: Instruments) -> None:
         self.config, self._settings, self._instruments = config, settings, instruments
         self._rows: dict[str, Row] = {}
+        self._rolls: set[str] = set()
         rate = config.stale_rate
         self._rates = StaleRates(rate.window_s * 1_000_000_000, rate.threshold, rate.symbols_min)
         self._outlier_rates: dict[str, float] = {}
@@ -86,8 +89,9 @@ class Feedback:
         self.outbox = Outbox(servers, prefix, partitions, config, self._publish, self.metrics)
 
     def restore(self, rows: Mapping[str, Any]) -> None:
-        """Take the rows of the last commit."""
-        self._rows = {key: Row.of(row) for key, row in rows.items()}
+        """Take the rows of the last commit, and the ids of the rolls that were told."""
+        self._rolls = {key for key in rows if key.startswith(ROLL_ID)}
+        self._rows = {key: Row.of(row) for key, row in rows.items() if key not in self._rolls}
         self._rates.restore(self._rows.values())
 
     def apply(self, topic: str, value: bytes | None) -> list[Write]:
@@ -101,8 +105,7 @@ class Feedback:
         if topic == FRESHNESS:
             return list(self._on_change(record))
         if topic == ROLLOVERS:
-            symbol = str(record.get("symbol_id") or record.get("root") or "")
-            return [self._alert(roll_alert(record, self._class_of(symbol, "future")))]
+            return self._on_roll(record)
         if topic == DRIFT:
             self.metrics.see_drift(record)
             alert = drift_alert(record, self._class_of(record["symbol_id"]))
@@ -111,6 +114,15 @@ class Feedback:
         if record["symbol_id"]:
             self._on_bar(record)
         return []
+
+    def _on_roll(self, roll: dict[str, Any]) -> list[Write]:
+        """Tell of a roll once, though its topic be read again: a root has some a year, so all are remembered."""
+        symbol = str(roll.get("symbol_id") or roll.get("root") or "")
+        alert = roll_alert(roll, self._class_of(symbol, "future"))
+        if alert.id in self._rolls:
+            return []
+        self._rolls.add(alert.id)
+        return [self._alert(alert), row_write(alert.id, {"ts": alert.ts})]
 
     def _on_change(self, change: dict[str, Any]) -> Iterator[Write]:
         """Apply one change of freshness."""

@@ -10,6 +10,7 @@ partition reads them: nobody shares this work, so there is no rebalance. A secon
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ TRANSACTION_MS = 15_000
 """After a kill the broker gives up the open transaction so soon, should no new process do it before."""
 RECORDS_MAX = 500
 """In one transaction: some 20 ms of rules beside 20 ms of commit."""
+POSITIONS_S = 3600.0
+"""All positions are committed at the start and so often from then on: brokers forget, one by one, those that nothing
+was committed for in days, as in a topic of rolls, and what is read again from its beginning is told again."""
 _POLL_MS = 200
 
 
@@ -95,10 +99,16 @@ class Inbox:
             await consumer.start()
             consumer.assign(self._places)
             self.is_ready = True
+            due_s = time.monotonic()
             while not self._stopping:
                 found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_MAX)
                 if found:
                     await self._transact(producer, found)
+                if time.monotonic() >= due_s:
+                    due_s = time.monotonic() + POSITIONS_S
+                    positions = {place: await consumer.position(place) for place in self._places}
+                    async with producer.transaction():
+                        await producer.send_offsets_to_transaction(positions, self._prefix + GROUP)
 
     def close(self) -> None:
         """End ``run`` after the transaction in hand."""
