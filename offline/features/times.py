@@ -11,6 +11,9 @@ MIN_NS = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 """A time of today in seconds, milliseconds or microseconds instead of nanoseconds is before it."""
 MAX_NS = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 
+_FIRST_DAY, _LAST_DAY = np.datetime64("1970-12-30"), np.datetime64("2200-01-02")
+ZONE_HOURS_MAX = 14
+"""Of the zone that is farthest from UTC."""
 _ISO = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?(Z|[+ -]\d{2}:\d{2})?\Z", re.ASCII
 )  # fmt: skip
@@ -72,13 +75,19 @@ def parse_time(text: str, key: str = "as_of", where: str = WHERE, *, or_utc: boo
     if parts is None or (parts[2] and not parts[3] and not or_utc):
         raise ConfigError(where, key, text, remedy)
     try:
+        # Nanoseconds of far years would wrap to near ones.
+        in_range = _FIRST_DAY <= np.datetime64(parts[1], "D") <= _LAST_DAY
         at = int(np.datetime64(f"{parts[1]}T{parts[2] or '00:00'}", "ns").astype(np.int64))
     except ValueError:
         raise ConfigError(where, key, text, remedy) from None
+    if not in_range:
+        raise ConfigError(where, key, text, remedy)
     if parts[3] and parts[3] != "Z":
         # A plus sign in an address is read as a blank.
         sign = -1 if parts[3][0] == "-" else 1
         hours, minutes = (int(n) for n in parts[3][1:].split(":"))
+        if hours > ZONE_HOURS_MAX or minutes > 59:
+            raise ConfigError(where, key, text, remedy)
         at -= sign * int(timedelta(hours=hours, minutes=minutes).total_seconds()) * 1_000_000_000
     found = nanoseconds(at, key, where, remedy)
     assert found is not None
