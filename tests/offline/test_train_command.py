@@ -32,7 +32,7 @@ def test_recorded_ticks_become_a_model_that_the_stage_starts_with(tmp_path, monk
 
 def test_wrong_usage_says_what_is_allowed(monkeypatch, tmp_path):
     """A time that is none, and no recordings at all, are named with the remedy."""
-    with pytest.raises(ConfigError, match="ISO time"):
+    with pytest.raises(ConfigError, match="ISO 8601"):
         CliRunner().invoke(train, [str(EURUSD), "--until", "soon"], catch_exceptions=False)
     monkeypatch.setattr(command, "SHIPPED_TICKS", tmp_path)
     with pytest.raises(ConfigError, match="give a Parquet file of recorded ticks"):
