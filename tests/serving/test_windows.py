@@ -88,7 +88,7 @@ def test_windows_go_on_over_an_upgrade(windowed, records):
     store = FakeStore()
     for i, record in enumerate(records):
         # The schema of before knew of one regime model.
-        is_old = i < len(records) - 2 and record["regime"]["model"] == "bocpd"
+        is_old = i < len(records) - 2 and record["regime"].get("model", "bocpd") == "bocpd"
         store.put(record, version=0 if is_old else -1)
     assert make_engine(store, lambda: windowed).score([Asked(EUR, "1m", None)]) == [expected[records[-1]["ts"]]]
 
