@@ -12,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from bench.ticks import RAW, TickMaker, instruments_csv
@@ -93,14 +95,23 @@ def _await_stages(bootstrap_servers: str, prefix: str, stages: list["subprocess.
     groups = [prefix + stage for stage in STAGE_NAMES]
     deadline = time.monotonic() + READY_S_MAX
     while True:
-        answers = [future.result(20) for future in admin.describe_consumer_groups(groups).values()]
-        held = [{p for member in group.members for p in member.assignment.topic_partitions} for group in answers]
+        held = [_partitions_of(asked) for asked in admin.describe_consumer_groups(groups).values()]
         if all(len({p.partition for p in of}) == platform_partitions() for of in held):
             return
         if any(stage.poll() is not None for stage in stages) or time.monotonic() > deadline:
             missing = [name for name, of in zip(groups, held, strict=True) if not of]
             raise PlatformError(f"no partitions after {READY_S_MAX:.0f} s, or ended: {', '.join(missing)}")
         time.sleep(0.5)
+
+
+def _partitions_of(asked: "Future[Any]") -> set[TopicPartition]:
+    """Return what the members of a group hold; nothing while its coordinator is still being found."""
+    try:
+        return {p for member in asked.result(20).members for p in member.assignment.topic_partitions}
+    except KafkaException as e:
+        if e.args[0].code() not in {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}:
+            raise
+        return set()
 
 
 def _caught_up(monitor: Monitor) -> bool:
